@@ -1,0 +1,112 @@
+"""Bytes to messages: what stands in the two topics, read so that every reader comes to the same verdict."""
+
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import ValidationError
+
+from event_schemas.commands import COMMAND_SCHEMA_VERSION, COMMAND_TYPES, Command, InvalidCommand
+from event_schemas.events import EVENT_SCHEMA_VERSION, RECORD_TYPES, Record
+
+_COMMAND_TYPES = {model.model_fields["type"].default: model for model in COMMAND_TYPES}
+_UNKNOWN_TIME = "1970-01-01T00:00:00Z"
+
+
+class Unreadable(ValueError):
+    """The bytes are no message of ours; the text says why. They belong among the dead letters."""
+
+
+class NewerSchema(Exception):
+    """The message was written by a later release than this one; passing it by would lose it. Deploy the later release."""
+
+
+def _object(value: bytes | None, what: str) -> dict[str, Any]:
+    if value is None:
+        raise Unreadable(f"is no {what}: it has no value")
+    try:
+        message = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(f"is no {what}: not JSON ({error.msg})") from error
+    if not isinstance(message, dict):
+        raise Unreadable(f"is no {what}: not a JSON object")
+    return message
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that a model found wrong, with the field's name, in at most 300 printable characters."""
+    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    text = f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+    # A field's name comes from whoever wrote the message: a database refuses some characters, a terminal obeys others.
+    return "".join(character if character.isprintable() else "?" for character in text)[:300]
+
+
+def _refuse_newer(message: dict[str, Any], known: int, what: str) -> None:
+    version = message.get("schema_version")
+    if isinstance(version, int) and not isinstance(version, bool) and version > known:
+        raise NewerSchema(f"{what} {message.get('id')} has schema_version {version}, this release knows {known}: deploy the later release")
+
+
+def decode_record(value: bytes | None) -> Record:
+    """Read a record of the event log.
+
+    Raises Unreadable when the bytes are no envelope, NewerSchema when a later release wrote them.
+    """
+    message = _object(value, "record")
+    _refuse_newer(message, EVENT_SCHEMA_VERSION, "record")
+    model = RECORD_TYPES.get(str(message.get("type")))
+    if model is None:
+        raise Unreadable(f"is no record: unknown type {str(message.get('type'))[:60]!r}")
+    try:
+        return model.model_validate(message)
+    except ValidationError as error:
+        raise Unreadable(f"is no record: {first_problem(error)}") from error
+
+
+def decode_command(value: bytes | None) -> Command | InvalidCommand:
+    """Read a command.
+
+    Raises Unreadable when its ids can't be read, NewerSchema when a later release wrote it. With readable ids but unusable
+    content it is an InvalidCommand, which the aggregate rejects.
+    """
+    message = _object(value, "command")
+    _refuse_newer(message, COMMAND_SCHEMA_VERSION, "command")
+    model = _COMMAND_TYPES.get(str(message.get("type")))
+    if model is not None:
+        try:
+            return model.model_validate(message)
+        except ValidationError as error:
+            return _invalid(message, first_problem(error))
+    return _invalid(message, "type: must be CreateOrder, ShipOrder or CancelOrder")
+
+
+def _canonical_id(message: dict[str, Any], name: str) -> UUID:
+    text = message.get(name)
+    try:
+        value = UUID(text)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Unreadable(f"is no command: {name} is no UUID") from error
+    if str(value) != text:
+        raise Unreadable(f"is no command: {name} is no UUID in canonical lower-case form")
+    return value
+
+
+def _invalid(message: dict[str, Any], problem: str) -> InvalidCommand:
+    command_id, order_id = _canonical_id(message, "id"), _canonical_id(message, "order_id")
+    readable = {
+        "key_hash": _text_or(message.get("key_hash"), None),
+        "type": _text_or(message.get("type"), "unknown"),
+        "correlation_id": _text_or(message.get("correlation_id"), str(command_id)),
+        "actor": _text_or(message.get("actor"), "unknown"),
+    }
+    try:
+        return InvalidCommand(id=command_id, order_id=order_id, problem=problem, issued_at=message.get("issued_at"), **readable)
+    except ValidationError:
+        # Only the time is left that can be wrong. Time comes from the command alone, so that deciding again gives the same bytes.
+        return InvalidCommand(id=command_id, order_id=order_id, problem=problem, issued_at=_UNKNOWN_TIME, **readable)
+
+
+def _text_or(value: object, otherwise: Any) -> Any:
+    if isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable():
+        return value
+    return otherwise

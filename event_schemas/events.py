@@ -1,0 +1,144 @@
+"""What happened: three events and the rejection, and the envelope in which they stand in `order-events`.
+
+Each event carries what a reader needs to fold and filter it alone. These models only grow: an optional field may be
+added, anything else is a new `schema_version` with an upcaster.
+"""
+
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID, uuid5
+
+from pydantic import Field
+
+from event_schemas.values import Amount, Currency, CustomerId, Id, Open, Quantity, Text, Time, Total
+
+EVENT_SCHEMA_VERSION = 1
+MAX_VERSION = 2**31 - 1
+
+
+def record_id(command_id: UUID) -> UUID:
+    """The id of the one record in which a command ends."""
+    return uuid5(command_id, "record")
+
+
+class OrderedLine(Open):
+    """One line of an order that was placed."""
+
+    sku: Text
+    quantity: Quantity
+    unit_price: Amount
+
+
+class OrderCreated(Open):
+    """An order was placed."""
+
+    customer_id: CustomerId
+    currency: Currency
+    lines: tuple[OrderedLine, ...]
+    units: int
+    total: Total
+    ordered_at: Time
+    reference: Text | None = None
+
+
+class OrderShipped(Open):
+    """An order was handed to a carrier."""
+
+    customer_id: CustomerId
+    tracking_number: Text
+    shipped_at: Time
+
+
+class OrderCancelled(Open):
+    """An order was taken back; what it had added to sums stands here, so that they can be corrected from this event alone."""
+
+    customer_id: CustomerId
+    reason: Text
+    cancelled_at: Time
+    ordered_at: Time
+    currency: Currency
+    units: int
+    total: Total
+
+
+class CommandRejected(Open):
+    """A command was refused. `version` in the envelope is the order's as it was, 0 without an order."""
+
+    code: str
+    detail: str
+    command_type: str
+    customer_id: CustomerId | None = None
+
+
+EventData = OrderCreated | OrderShipped | OrderCancelled
+RecordData = EventData | CommandRejected
+
+
+class Envelope(Open):
+    """What every record says of itself, beside its data."""
+
+    id: Id
+    type: str
+    schema_version: int
+    order_id: Id
+    version: Annotated[int, Field(ge=0, le=MAX_VERSION)]
+    command_id: Id
+    key_hash: str | None = None
+    correlation_id: str
+    occurred_at: Time
+    actor: str
+
+    def encoded(self) -> bytes:
+        """The record's bytes: the same record gives the same bytes."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+    @classmethod
+    def of(cls, data: RecordData, **fields: Any) -> Self:
+        """Build the record of this type around its data."""
+        built: Any = cls.model_construct(type=type(data).__name__, schema_version=EVENT_SCHEMA_VERSION, data=data, **fields)
+        return built  # type: ignore[no-any-return]
+
+
+class OrderCreatedRecord(Envelope):
+    """`OrderCreated` as it stands in the log."""
+
+    type: Literal["OrderCreated"]
+    data: OrderCreated
+
+
+class OrderShippedRecord(Envelope):
+    """`OrderShipped` as it stands in the log."""
+
+    type: Literal["OrderShipped"]
+    data: OrderShipped
+
+
+class OrderCancelledRecord(Envelope):
+    """`OrderCancelled` as it stands in the log."""
+
+    type: Literal["OrderCancelled"]
+    data: OrderCancelled
+
+
+class CommandRejectedRecord(Envelope):
+    """`CommandRejected` as it stands in the log."""
+
+    type: Literal["CommandRejected"]
+    data: CommandRejected
+
+
+EventRecord = OrderCreatedRecord | OrderShippedRecord | OrderCancelledRecord
+Record = EventRecord | CommandRejectedRecord
+
+RECORD_TYPES: dict[str, type[OrderCreatedRecord] | type[OrderShippedRecord] | type[OrderCancelledRecord] | type[CommandRejectedRecord]] = {
+    "OrderCreated": OrderCreatedRecord,
+    "OrderShipped": OrderShippedRecord,
+    "OrderCancelled": OrderCancelledRecord,
+    "CommandRejected": CommandRejectedRecord,
+}
+
+COMMAND_OF_EVENT = {"OrderCreated": "CreateOrder", "OrderShipped": "ShipOrder", "OrderCancelled": "CancelOrder"}
+
+
+def command_type(record: Record) -> str:
+    """The type of the command that ended in this record."""
+    return record.data.command_type if isinstance(record, CommandRejectedRecord) else COMMAND_OF_EVENT[record.type]

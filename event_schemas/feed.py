@@ -1,0 +1,126 @@
+"""The live feed's frames, both ways; `docs` and the AsyncAPI page are generated from these models."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from event_schemas.values import Closed, CustomerId, Id, Text
+
+SUBPROTOCOL = "orders.v1.json"
+LATEST, EARLIEST = "latest", "earliest"
+
+
+class FeedCode(StrEnum):
+    """The stable codes of `error` frames."""
+
+    MALFORMED_JSON = "malformed_json"
+    VALIDATION_FAILED = "validation_failed"
+    UNKNOWN_TYPE = "unknown_type"
+    SUBSCRIPTION_EXISTS = "subscription_exists"
+    SUBSCRIPTION_UNKNOWN = "subscription_unknown"
+    TOO_MANY_SUBSCRIPTIONS = "too_many_subscriptions"
+    NOT_READY = "not_ready"
+    LOG_BROKEN = "log_broken"
+    NEWER_SCHEMA = "newer_schema"
+
+
+class ResetReason(StrEnum):
+    """Why a subscription can't go on from its position."""
+
+    OTHER_LOG = "other_log"
+    BEYOND_THE_END = "beyond_the_end"
+    LOG_REPLACED = "log_replaced"
+
+
+class CloseCode:
+    """Why the server ends a connection, beside the protocol's own codes. 4000 to 4099: mend the client first; 4100 to 4199: come back."""
+
+    BAD_FRAMES = 4000
+    NO_SUBSCRIPTION = 4001
+    SLOW = 4100
+
+
+class FeedFilter(Closed):
+    """Which records are wanted: those of a customer, of an order, of both at once; all when empty."""
+
+    customer_id: CustomerId | None = None
+    order_id: Id | None = None
+
+
+class Subscribe(Closed):
+    """From the client: send me records. `from`: `latest`, `earliest` or a position that the feed or the HTTP API gave out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+    type: Literal["subscribe"] = "subscribe"
+    id: Text | None = None
+    filter: FeedFilter = FeedFilter()
+    start: Annotated[str, Field(alias="from", min_length=1, max_length=100_000)] = LATEST
+
+
+class Unsubscribe(Closed):
+    """From the client: no more of that subscription."""
+
+    type: Literal["unsubscribe"] = "unsubscribe"
+    id: Text | None = None
+
+
+class _FromServer(Closed):
+    id: str | None = None
+
+    def encoded(self) -> bytes:
+        """The frame's bytes."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class Subscribed(_FromServer):
+    """The subscription stands; its events begin after `position`."""
+
+    type: Literal["subscribed"] = "subscribed"
+    position: str
+
+
+class EventFrame(_FromServer):
+    """A record that matches. `seq` counts the subscription's events from 1; `position` is where to go on after this one."""
+
+    type: Literal["event"] = "event"
+    seq: int
+    position: str
+    event: dict[str, Any]
+
+
+class CaughtUp(_FromServer):
+    """Everything that was there has been sent; what follows is live. Once per subscription."""
+
+    type: Literal["caught_up"] = "caught_up"
+    position: str
+
+
+class Heartbeat(_FromServer):
+    """Everything up to `position` that matches has been sent, also when it was nothing."""
+
+    type: Literal["heartbeat"] = "heartbeat"
+    position: str
+
+
+class Reset(_FromServer):
+    """The subscription has ended, its position means nothing in this log: forget what was folded and start anew from `position`."""
+
+    type: Literal["reset"] = "reset"
+    reason: ResetReason
+    position: str
+
+
+class Unsubscribed(_FromServer):
+    """The subscription has ended, as asked for."""
+
+    type: Literal["unsubscribed"] = "unsubscribed"
+
+
+class FeedError(_FromServer):
+    """A frame was refused, or a subscription could not go on; `detail` says what would be right."""
+
+    type: Literal["error"] = "error"
+    code: FeedCode
+    detail: str

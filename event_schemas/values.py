@@ -1,0 +1,131 @@
+"""The values that messages are made of: bounded texts, exact money, zoned times, canonical ids."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+from uuid import UUID
+
+import pycountry
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    Strict,
+    StringConstraints,
+)
+
+CURRENCIES = frozenset(currency.alpha_3 for currency in pycountry.currencies)
+MAX_AMOUNT = Decimal(1_000_000_000)
+MAX_LINES = 100
+MAX_QUANTITY = 100_000
+_AMOUNT = re.compile(r"\d{1,10}(\.\d{1,4})?", re.ASCII)
+
+
+class Closed(BaseModel):
+    """A message we write, or a command we are sent: frozen, unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Open(BaseModel):
+    """A message we read back: frozen, unknown fields are ignored, for a later release may have added them."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def _without_control_characters(text: str) -> str:
+    for character in text:
+        category = unicodedata.category(character)
+        if category in {"Cc", "Cs"}:
+            raise ValueError(f"must hold no control characters or lone surrogates, found U+{ord(character):04X}")
+    return text
+
+
+def _without_slash(text: str) -> str:
+    if "/" in text:
+        raise ValueError("must hold no '/', for it stands in a path")
+    return text
+
+
+def _amount(value: Any) -> Decimal:
+    if isinstance(value, Decimal):
+        return value
+    if not isinstance(value, str):
+        raise ValueError('must be a decimal string such as "4.50", not a JSON number')
+    if not _AMOUNT.fullmatch(value):
+        raise ValueError("must be a decimal string from 0 to 1,000,000,000 with at most 4 decimals and no exponent")
+    try:
+        amount = Decimal(value)
+    except InvalidOperation as error:  # unreachable behind the pattern; named so that nothing else can leave
+        raise ValueError("must be a decimal string") from error
+    if amount > MAX_AMOUNT:
+        raise ValueError("must be at most 1,000,000,000")
+    return amount
+
+
+def _total(value: Any) -> Decimal:
+    return value if isinstance(value, Decimal) else Decimal(value)
+
+
+def decimal_text(amount: Decimal) -> str:
+    """The amount in plain decimal notation, never with an exponent, decimals as they came."""
+    return format(amount, "f")
+
+
+def _currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ValueError("must be an ISO 4217 currency code in capitals, such as EUR")
+    return code
+
+
+def _canonical_uuid(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            canonical = str(UUID(value))
+        except ValueError as error:
+            raise ValueError("must be a UUID") from error
+        if canonical != value:
+            raise ValueError("must be a UUID in canonical lower-case form")
+    return value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must be a time between the years 1 and 9999 in UTC") from error
+
+
+def _time_text(value: Any) -> Any:
+    # pydantic would take a bare number for seconds since 1970 and a bare date for midnight: both are refused.
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or "T" not in value.upper():
+        raise ValueError("must be a time with an offset such as 2026-01-31T12:00:00Z")
+    return value
+
+
+Text = Annotated[str, Strict(), StringConstraints(min_length=1, max_length=200), AfterValidator(_without_control_characters)]
+CustomerId = Annotated[Text, AfterValidator(_without_slash)]
+Amount = Annotated[Decimal, BeforeValidator(_amount, json_schema_input_type=str), PlainSerializer(decimal_text, return_type=str)]
+"""A price that a client sent: a decimal string, 0 to 1,000,000,000, at most 4 decimals."""
+Total = Annotated[Decimal, BeforeValidator(_total, json_schema_input_type=str), PlainSerializer(decimal_text, return_type=str)]
+"""An exact sum of amounts: as large and as fine as the sum is."""
+Currency = Annotated[str, Strict(), AfterValidator(_currency)]
+Quantity = Annotated[int, Strict(), Field(ge=1, le=MAX_QUANTITY)]
+Id = Annotated[UUID, BeforeValidator(_canonical_uuid, json_schema_input_type=str)]
+Time = Annotated[AwareDatetime, BeforeValidator(_time_text, json_schema_input_type=str), AfterValidator(_in_utc)]
+
+
+class Line(Closed):
+    """One line of an order."""
+
+    sku: Text
+    quantity: Quantity
+    unit_price: Amount

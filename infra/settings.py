@@ -1,0 +1,97 @@
+"""Every setting of the project, read once from the environment in a process's `main`."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _from(variable: str, what: str, **limits: Any) -> Any:
+    """A field read from exactly one environment variable, with the text that the docs show for it."""
+    return Field(validation_alias=variable, description=what, **limits)
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults; the table in `docs/settings.md` is checked against this class.
+
+    Construct it in `main` and pass it on; nothing else reads the environment.
+    Raises pydantic's ValidationError, which names the variable, when a value is unusable.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, case_sensitive=True)
+
+    # Where things are
+    home: Annotated[Path, _from("ORDERS_HOME", "Folder of the embedded servers' data, logs and state")] = Path(".orders")
+    cache: Annotated[Path | None, _from("ORDERS_CACHE", "Folder of the downloaded Kafka jars; default: `cache` in ORDERS_HOME")] = None
+    bind: Annotated[str, _from("ORDERS_BIND", "Address that the HTTP API, the feed and the health ports listen on")] = "127.0.0.1"
+    http_port: Annotated[int, _from("ORDERS_HTTP_PORT", "Port of the HTTP API", ge=1, le=65535)] = 8000
+    feed_port: Annotated[int, _from("ORDERS_FEED_PORT", "Port of the websocket feed", ge=1, le=65535)] = 8001
+    health_port: Annotated[
+        int, _from("ORDERS_HEALTH_PORT", "Port of a service's own `/health` and `/metrics`; 0: a free one", ge=0, le=65535)
+    ] = 0
+    kafka_port: Annotated[
+        int, _from("ORDERS_KAFKA_PORT", "Port of the first embedded broker; the others and the controllers take free ports", ge=1, le=65535)
+    ] = 9092
+    postgres_port: Annotated[int, _from("ORDERS_POSTGRES_PORT", "Port of the embedded PostgreSQL", ge=1, le=65535)] = 54320
+
+    # Kafka
+    kafka_bootstrap_servers: Annotated[
+        str | None, _from("KAFKA_BOOTSTRAP_SERVERS", "Brokers as host:port, comma-separated; replaces the embedded Kafka")
+    ] = None
+    kafka_security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        _from("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
+    ] = "PLAINTEXT"
+    kafka_ssl_cafile: Annotated[
+        Path | None, _from("KAFKA_SSL_CAFILE", "PEM file of the authorities that sign the brokers' certificates; default: the system's")
+    ] = None
+    kafka_ssl_certfile: Annotated[Path | None, _from("KAFKA_SSL_CERTFILE", "PEM file of the client certificate")] = None
+    kafka_ssl_keyfile: Annotated[Path | None, _from("KAFKA_SSL_KEYFILE", "PEM file of the client certificate's key")] = None
+    kafka_ssl_password: Annotated[SecretStr | None, _from("KAFKA_SSL_PASSWORD", "Password of the key file")] = None
+    kafka_sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], _from("KAFKA_SASL_MECHANISM", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+    ] = "SCRAM-SHA-512"
+    kafka_sasl_username: Annotated[str | None, _from("KAFKA_SASL_USERNAME", "SASL user")] = None
+    kafka_sasl_password: Annotated[SecretStr | None, _from("KAFKA_SASL_PASSWORD", "SASL password")] = None
+    partitions: Annotated[
+        int, _from("ORDERS_PARTITIONS", "Partitions of order-commands and order-events; fixed once the topics exist", ge=1, le=10_000)
+    ] = 12
+    replication: Annotated[
+        int | None, _from("ORDERS_REPLICATION", "Replicas of each topic; default: 1 on one embedded broker, else 3", ge=1, le=9)
+    ] = None
+
+    # PostgreSQL
+    database_url: Annotated[SecretStr | None, _from("DATABASE_URL", "PostgreSQL URL; replaces the embedded PostgreSQL")] = None
+
+    # Behaviour
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _from("ORDERS_LOG_LEVEL", "Least severe level that is logged")] = (
+        "INFO"
+    )
+    log_format: Annotated[Literal["text", "json"], _from("ORDERS_LOG_FORMAT", "text, or json for one object a line")] = "text"
+    session_timeout_s: Annotated[
+        float, _from("ORDERS_SESSION_TIMEOUT", "Seconds without a heartbeat after which a worker loses its partitions", ge=6, le=300)
+    ] = 6.0
+    produce_timeout_s: Annotated[
+        float,
+        _from("ORDERS_PRODUCE_TIMEOUT", "Seconds after which a POST that the broker has not acknowledged is answered 503", gt=0, le=30),
+    ] = 4.0
+    feed_heartbeat_s: Annotated[
+        float, _from("ORDERS_FEED_HEARTBEAT", "Seconds between two heartbeat frames of the feed", gt=0, le=3600)
+    ] = 15.0
+
+    @model_validator(mode="after")
+    def _sasl_needs_a_user(self) -> Self:
+        if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_sasl_username and self.kafka_sasl_password):
+            raise ValueError(f"KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
+        return self
+
+    @property
+    def jar_folder(self) -> Path:
+        """Where the embedded broker's jars are kept."""
+        return (self.cache or self.home / "cache") / "kafka"
+
+    @property
+    def expected_replication(self) -> int:
+        """Replicas that each topic must have."""
+        return self.replication or 3

@@ -1,0 +1,143 @@
+"""The topics as they must be: creates what is missing, says what is wrong, lets a service wait until it is right."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from event_schemas.topics import COMMANDS, EVENTS, TOPICS, Topic
+from infra.health import Health
+from infra.kafka import NoBroker, bootstrap_servers, new_admin
+from infra.settings import Settings
+
+RETRY_S = 2.0
+_ANSWER_S = 10.0
+
+
+@dataclass(frozen=True)
+class FoundTopic:
+    """A topic as it is."""
+
+    partitions: int
+    replication: int
+    settings: dict[str, str]
+
+
+async def _admin(settings: Settings) -> AIOKafkaAdminClient:
+    """A started admin client. Raises NoBroker when none answers."""
+    admin = new_admin(settings, "order-topics")
+    try:
+        await asyncio.wait_for(admin.start(), _ANSWER_S)
+    except (KafkaError, TimeoutError, OSError) as error:
+        await admin.close()
+        raise NoBroker(
+            f"no broker answers at {bootstrap_servers(settings)} ({type(error).__name__}): start it, or correct KAFKA_BOOTSTRAP_SERVERS"
+        ) from error
+    return admin
+
+
+async def _find(admin: AIOKafkaAdminClient) -> dict[str, FoundTopic]:
+    described = {t["topic"]: t["partitions"] for t in await admin.describe_topics([topic.name for topic in TOPICS]) if t["error_code"] == 0}
+    if not described:
+        return {}
+    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in described])
+    settings = {resource[3]: {entry[0]: entry[1] for entry in resource[4]} for answer in answers for resource in answer.resources}
+    return {
+        name: FoundTopic(len(partitions), min(len(p["replicas"]) for p in partitions), settings.get(name, {}))
+        for name, partitions in described.items()
+    }
+
+
+async def create_topics(settings: Settings) -> list[str]:
+    """Create the topics that are missing; one that exists is left as it is. Returns the names that were created.
+
+    Raises NoBroker when none answers, KafkaError when the broker refuses.
+    """
+    admin = await _admin(settings)
+    try:
+        missing = [topic for topic in TOPICS if topic.name not in await _find(admin)]
+        if missing:
+            answer = await admin.create_topics([_new_topic(topic, settings) for topic in missing])
+            _raise_refusals(answer)
+        return [topic.name for topic in missing]
+    finally:
+        await admin.close()
+
+
+def _new_topic(topic: Topic, settings: Settings) -> NewTopic:
+    replication = settings.expected_replication
+    in_sync = {"min.insync.replicas": str(min(2, replication))}
+    return NewTopic(topic.name, settings.partitions, replication, topic_configs=topic.settings | in_sync)
+
+
+def _raise_refusals(answer: Any) -> None:
+    for name, code, *rest in answer.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise error(f"topic {name}: {rest[0] if rest else ''}")
+
+
+def problems_of(found: dict[str, FoundTopic], settings: Settings) -> list[str]:
+    """What is wrong with the topics, each in one sentence that says what to do. Empty when all is right."""
+    problems = [f"topic {topic.name} is missing: run `./orders topics create`" for topic in TOPICS if topic.name not in found]
+    if COMMANDS in found and EVENTS in found and found[COMMANDS].partitions != found[EVENTS].partitions:
+        problems.append(
+            f"{COMMANDS} has {found[COMMANDS].partitions} partitions and {EVENTS} {found[EVENTS].partitions}: "
+            "they must be equal; partitions can't be taken away, so make the smaller topic anew while it is empty"
+        )
+    for topic in TOPICS:
+        if topic.name in found:
+            problems += _problems_of_one(topic, found[topic.name], settings)
+    return problems
+
+
+def _problems_of_one(topic: Topic, found: FoundTopic, settings: Settings) -> list[str]:
+    problems = []
+    if topic.name in (COMMANDS, EVENTS):
+        for name, wanted in topic.settings.items():
+            if found.settings.get(name) != wanted:
+                problems.append(
+                    f"{topic.name} has {name}={found.settings.get(name)}, which may lose records: set it with "
+                    f"`kafka-configs.sh --alter --topic {topic.name} --add-config {name}={wanted}`"
+                )
+    if found.replication < settings.expected_replication:
+        problems.append(
+            f"{topic.name} has {found.replication} replicas, {settings.expected_replication} are configured: "
+            f"add replicas, or set ORDERS_REPLICATION={found.replication}"
+        )
+    return problems
+
+
+async def find_topics(settings: Settings) -> dict[str, FoundTopic]:
+    """The project's topics as they are on the broker, by name; missing ones are left out. Raises NoBroker when none answers."""
+    admin = await _admin(settings)
+    try:
+        return await _find(admin)
+    finally:
+        await admin.close()
+
+
+async def check_topics(settings: Settings) -> list[str]:
+    """What is wrong with the topics on the broker. Raises NoBroker when none answers."""
+    return problems_of(await find_topics(settings), settings)
+
+
+async def wait_for_topics(settings: Settings, health: Health) -> int:
+    """Return the partition count when the topics are as they must be; until then `health` says what is wrong.
+
+    Looks again every 2 s.
+    """
+    while True:
+        try:
+            found = await find_topics(settings)
+            problems = problems_of(found, settings)
+        except (NoBroker, KafkaError, TimeoutError, OSError) as error:
+            problems = [str(error) or type(error).__name__]
+        if not problems:
+            health.settled("topics")
+            return found[COMMANDS].partitions
+        health.wait_for("topics", "; ".join(problems))
+        await asyncio.sleep(RETRY_S)
