@@ -1,0 +1,190 @@
+"""A Faust transport that hands an agent whole fetches, registered under Faust's entry-point group `faust.transports`.
+
+Faust's own delivery costs about 50 µs a message and loses and reorders messages at rebalances (FAUST.md 2, 6, 7, 23, 32).
+Nothing here depends on its acknowledgements: the log says where to go on, so per-message bookkeeping is left out. Nothing of
+a partition is delivered until the agent has opened it at an offset of its own choice.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import faust.transport.drivers.aiokafka as driver
+from aiokafka import TopicPartition
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from faust.types import TP
+
+from infra.fetches import Fetch
+
+POLL_S = 0.5
+"""Longest wait for one fetch, and so the longest pause between two ticks."""
+UNOPENED_POLL_S = 0.1
+
+# A frozen process must see that time has passed; where the system has it, this clock runs through suspension too.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_log = logging.getLogger(__name__)
+
+
+def _now() -> float:
+    return time.clock_gettime(_CLOCK)
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, which also remembers when the group last confirmed this member."""
+
+    confirmed_at = 0.0
+
+    async def on_start(self) -> None:
+        """Start the consumer and watch its heartbeats."""
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        send_heartbeat = coordinator._do_heartbeat
+
+        async def watched_heartbeat() -> bool:
+            # The time of sending: an answer may have lain in the socket through a freeze.
+            sent_at = _now()
+            confirmed: bool = await send_heartbeat()
+            if confirmed:
+                self.confirmed_at = sent_at
+            return confirmed
+
+        coordinator._do_heartbeat = watched_heartbeat
+
+    async def commit_quietly(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit for display only: lag tools read it, we never do, so a failure is not worth a process."""
+        consumer = self._ensure_consumer()
+        mine = {tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in consumer.assignment()}
+        try:
+            if mine:
+                await consumer.commit(mine)
+        except (KafkaError, IllegalStateError) as error:
+            _log.debug("offsets not committed: %s", error)
+
+
+class Consumer(driver.Consumer):
+    """Delivers fetches of opened partitions into `app.fetches`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.assigned: frozenset[int] = frozenset()
+        self.assignment_number = 0
+        self._openings: dict[int, int] = {}
+        self._opened = 0
+        self._done: dict[int, int] = {}
+        self._committed: dict[int, int] = {}
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # What the agent says
+
+    async def open(self, offsets: Mapping[int, int]) -> None:
+        """Deliver these partitions from these offsets on; whatever was fetched of them before is stale."""
+        assignment = self.assignment_number
+        for partition, offset in offsets.items():
+            try:
+                await self.seek_wait({TP(self.app.source_topic, partition): offset})
+            except IllegalStateError:
+                if assignment == self.assignment_number:
+                    raise
+                return  # revoked meanwhile: the next assignment opens anew
+            if assignment != self.assignment_number:
+                return
+            self._opened += 1
+            self._openings[partition] = self._opened
+
+    def close_partition(self, partition: int) -> None:
+        """Deliver nothing more of this partition until it is opened again."""
+        self._openings.pop(partition, None)
+
+    def is_open(self, partition: int, opening: int | None) -> bool:
+        """Whether that opening is the partition's present one."""
+        return opening is not None and self._openings.get(partition) == opening
+
+    def note_done(self, offsets: Mapping[int, int]) -> None:
+        """Everything below these offsets is done: shown in the group's committed offsets at the next commit."""
+        self._done.update(offsets)
+
+    def confirmation_age_s(self) -> float:
+        """Seconds since the group last confirmed this member, by a clock that runs through a freeze."""
+        age: float = _now() - self._thread.confirmed_at
+        return age
+
+    # What Faust calls
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Deliver nothing more; what is fetched already is stale."""
+        self._new_assignment(frozenset())
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Let the agent know: the next fetch or tick carries the new assignment."""
+        self._thread.confirmed_at = _now()
+        self._new_assignment(frozenset(tp.partition for tp in assigned if tp.topic == self.app.source_topic))
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def _new_assignment(self, assigned: frozenset[int]) -> None:
+        self.assignment_number += 1
+        self.assigned = assigned
+        self._openings.clear()
+        self._done.clear()
+        self._committed.clear()
+
+    async def perform_seek(self) -> None:
+        """Nothing: the agent opens every partition where the log says, whatever the group has committed."""
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002 - Faust's signature
+        """Commit what the agent has noted as done, for display only."""
+        fresh = {partition: offset for partition, offset in self._done.items() if self._committed.get(partition) != offset}
+        if not fresh:
+            return False
+        self._committed.update(fresh)
+        await self._thread.call_thread(
+            self._thread.commit_quietly, {TopicPartition(self.app.source_topic, partition): offset for partition, offset in fresh.items()}
+        )
+        return True
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                if not self.flow_active:
+                    await self.wait(self.can_resume_flow)
+                    continue
+                await self._hand_over(await self._next_fetch())
+        except (asyncio.CancelledError, ConsumerStoppedError):
+            if not self.transport.app.should_stop:
+                raise
+
+    async def _next_fetch(self) -> Fetch:
+        number, assigned, openings = self.assignment_number, self.assigned, dict(self._openings)
+        if not openings:
+            await asyncio.sleep(UNOPENED_POLL_S)
+            return Fetch(number, assigned, openings)
+        topic = self.app.source_topic
+        fetched = await self._getmany({TP(topic, partition) for partition in openings}, POLL_S)
+        return Fetch(number, assigned, openings, {tp.partition: records for tp, records in (fetched or {}).items() if tp.topic == topic})
+
+    async def _hand_over(self, fetch: Fetch) -> None:
+        try:
+            await self.wait_first(self.app.fetches.put(fetch), self.suspend_flow.wait())
+        except asyncio.CancelledError:  # a rebalance empties the channel's queue and cancels its putter; `next` notices
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+
+
+class Producer(driver.Producer):
+    """Faust's producer, made idempotent (FAUST.md 26)."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+
+class Transport(driver.Transport):
+    """`fetches://HOST:PORT`: Kafka by aiokafka, delivered by the fetch."""
+
+    Consumer = Consumer
+    Producer = Producer

@@ -1,0 +1,71 @@
+"""The body of every agent of ours: notice assignments, drop what is stale, let the service work off the rest."""
+
+import logging
+from typing import Protocol
+
+from infra.exits import end_process
+from infra.fetch_transport import Consumer
+from infra.fetches import Fetch, FetchHandler, Progress
+
+_log = logging.getLogger(__name__)
+
+
+class HasConsumer(Protocol):
+    """A Faust app with our transport."""
+
+    consumer: Consumer
+
+
+class FetchWorker:
+    """Takes fetches one at a time. Whatever goes wrong in the service ends the process: the log says where to go on."""
+
+    def __init__(self, app: HasConsumer, handler: FetchHandler, *, session_timeout_s: float) -> None:
+        self._app = app
+        self._handler = handler
+        self._session_timeout_s = session_timeout_s
+        self._assignment: int | None = None
+
+    async def take(self, fetch: Fetch) -> None:
+        """Work off one fetch. Nothing but a cancellation leaves it by exception (FAUST.md 1)."""
+        try:
+            await self._take(fetch)
+        except Exception as error:  # noqa: BLE001 - the unexpected ends the process
+            end_process(f"a fetch could not be worked off: {type(error).__name__}: {error}")
+
+    async def _take(self, fetch: Fetch) -> None:
+        consumer = self._app.consumer
+        if fetch.generation != consumer.assignment_number:
+            return
+        if fetch.generation != self._assignment:
+            await self._begin(fetch, consumer)
+            return
+        records = {p: run for p, run in fetch.records.items() if consumer.is_open(p, fetch.openings.get(p))}
+        if records:
+            self._end_if_expelled(consumer)
+        self._assignment = None  # cancelled half-way, the state is in doubt: begin anew then
+        progress = await self._handler.handle(records)
+        self._assignment = fetch.generation
+        await self._apply(progress, consumer)
+
+    async def _begin(self, fetch: Fetch, consumer: Consumer) -> None:
+        self._assignment = None
+        _log.info("assigned partitions: %s", ", ".join(map(str, sorted(fetch.assigned))) or "none")
+        openings = await self._handler.assigned(fetch.assigned)
+        if fetch.generation == consumer.assignment_number:
+            await consumer.open(openings)
+            self._assignment = fetch.generation
+
+    async def _apply(self, progress: Progress, consumer: Consumer) -> None:
+        if self._assignment != consumer.assignment_number:
+            return
+        consumer.note_done(progress.done)
+        for partition in progress.closed:
+            consumer.close_partition(partition)
+        if progress.reopen:
+            await consumer.open(progress.reopen)
+
+    def _end_if_expelled(self, consumer: Consumer) -> None:
+        # A woken process believes that it still owns its partitions. What it would append is void anyway; this spares the log.
+        age = consumer.confirmation_age_s()
+        if age > self._session_timeout_s:
+            end_process(f"the group has not confirmed this worker for {age:.1f} s (session timeout {self._session_timeout_s} s)")

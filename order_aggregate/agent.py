@@ -1,0 +1,45 @@
+"""The Faust agent: it takes fetches of commands and hands them to the aggregate."""
+
+from collections.abc import AsyncIterator
+
+from aiokafka import ConsumerRecord
+
+from event_schemas.topics import COMMANDS
+from infra.dead_letters import DeadLetters
+from infra.faust_app import FetchApp, hardened_app
+from infra.fetch_worker import FetchWorker
+from infra.fetches import Fetch
+from infra.health import Health
+from infra.settings import Settings
+from order_aggregate.assignment import Assignment, take_over
+from order_aggregate.record_appender import RecordAppender
+from order_aggregate.worker import AggregateWorker
+
+GROUP = "order-aggregate"
+
+
+def create_app(settings: Settings, health: Health, *, partition_count: int) -> FetchApp:
+    """The aggregate as a Faust app; run it with infra.faust_app.run."""
+    app = hardened_app(settings, app_id=GROUP, topic=COMMANDS)
+
+    async def take_over_some(numbers: frozenset[int]) -> Assignment:
+        return await take_over(settings, numbers)
+
+    async def dead_letter(record: ConsumerRecord, reason: str) -> None:
+        await DeadLetters(app.kafka_producer(), GROUP).append(record, reason)
+
+    aggregate = AggregateWorker(
+        health,
+        take_over=take_over_some,
+        appender=RecordAppender(app.kafka_producer, settings),
+        dead_letter=dead_letter,
+        partition_count=partition_count,
+    )
+    worker = FetchWorker(app, aggregate, session_timeout_s=settings.session_timeout_s)
+
+    @app.agent(app.fetches)  # type: ignore[untyped-decorator] # Faust's
+    async def decide(fetches: AsyncIterator[Fetch]) -> None:
+        async for fetch in fetches:
+            await worker.take(fetch)
+
+    return app

@@ -1,0 +1,88 @@
+"""Where an assigned partition goes on: the log is folded, and the command topic is checked to still fit it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from event_schemas.codec import Unreadable, decode_command
+from event_schemas.topics import COMMANDS, EVENTS
+from infra.gate import Counted, judge
+from infra.kafka import new_reader
+from infra.partition_fold import fold_partitions
+from infra.settings import Settings
+from order_aggregate.partition import Partition
+
+
+@dataclass
+class Assignment:
+    """The partitions that can go on, folded, and those that must wait, with the reason."""
+
+    partitions: dict[int, Partition] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+async def take_over(settings: Settings, numbers: Iterable[int]) -> Assignment:
+    """Fold these partitions and check their commands. Raises BrokenRun on a hole in the log, KafkaError without a broker."""
+    partitions = {number: Partition() for number in numbers}
+
+    def apply(kafka_record: ConsumerRecord) -> None:
+        verdict = judge(kafka_record)
+        partition = partitions[kafka_record.partition]
+        if isinstance(verdict, Counted):
+            partition.apply(verdict.record, offset=verdict.offset, command_offset=verdict.command_offset)
+        else:
+            partition.pass_by(offset=kafka_record.offset)
+
+    folded = await fold_partitions(settings, EVENTS, dict.fromkeys(partitions, 0), apply)
+    good = {number: partition for number, partition in partitions.items() if number not in folded.refused}
+    refused = folded.refused | await _misfits(settings, good)
+    return Assignment({number: partition for number, partition in good.items() if number not in refused}, refused)
+
+
+async def _misfits(settings: Settings, partitions: dict[int, Partition]) -> dict[int, str]:
+    """Partitions whose commands are not those that the log was decided from."""
+    if not partitions:
+        return {}
+    reader = new_reader(settings, "order-resume")
+    await reader.start()
+    try:
+        tps = {TopicPartition(COMMANDS, number): partition for number, partition in partitions.items()}
+        reader.assign(list(tps))
+        begins, ends = await reader.beginning_offsets(list(tps)), await reader.end_offsets(list(tps))
+        refused = {}
+        for tp, partition in tps.items():
+            problem = range_problem(partition.next_command, begins[tp], ends[tp])
+            if problem is None and partition.last_command is not None and begins[tp] <= partition.last_command[1]:
+                problem = await _identity_problem(reader, tp, partition)
+            if problem:
+                refused[tp.partition] = f"{tp.topic}-{tp.partition}: {problem}"
+        return refused
+    finally:
+        await reader.stop()
+
+
+def range_problem(next_command: int, begin: int, end: int) -> str | None:
+    """Why a topic with this begin and end can't be the one whose next command is `next_command`; None when it can."""
+    if begin > next_command:
+        return f"begins at {begin}, but {next_command} is to be decided next: commands were deleted before they were decided"
+    if end < next_command:
+        return f"ends at {end}, but everything below {next_command} was decided: the topic was replaced or cut"
+    return None
+
+
+async def _identity_problem(reader: AIOKafkaConsumer, tp: TopicPartition, partition: Partition) -> str | None:
+    assert partition.last_command is not None
+    command_id, offset = partition.last_command
+    reader.seek(tp, offset)
+    record = None
+    while record is None:
+        fetched = await reader.getmany(tp, timeout_ms=500, max_records=1)
+        record = next(iter(fetched.get(tp, [])), None)
+    try:
+        found = decode_command(record.value).id if record.offset == offset else None
+    except Unreadable:
+        found = None
+    if found == command_id:
+        return None
+    return f"has another command at {offset} than the one that was decided there ({command_id}): the topic was replaced"

@@ -1,0 +1,109 @@
+"""One partition of the aggregate: a fold of its records that count. Pure; it never reads a clock or a topic."""
+
+from typing import Any
+from uuid import UUID
+
+from event_schemas.commands import Command, CreateOrderCommand, InvalidCommand
+from event_schemas.events import (
+    CommandRejected,
+    CommandRejectedRecord,
+    OrderCancelled,
+    OrderCancelledRecord,
+    OrderCreated,
+    OrderCreatedRecord,
+    OrderShipped,
+    OrderShippedRecord,
+    Record,
+    RecordData,
+    record_id,
+)
+from order_aggregate.decider import Rejection, decide, evolve
+from order_aggregate.order import NoOrder, OrderState
+
+_RECORD_OF: dict[type[RecordData], Any] = {
+    OrderCreated: OrderCreatedRecord,
+    OrderShipped: OrderShippedRecord,
+    OrderCancelled: OrderCancelledRecord,
+    CommandRejected: CommandRejectedRecord,
+}
+_NO_ORDER = NoOrder()
+
+
+class Partition:
+    """The orders of one partition, and where it goes on.
+
+    `next_command`: the one command that may be decided next. `next_place`: the offset at which the next record will stand.
+    `last_command`: id and offset of the last command with a record, None when there is none.
+    """
+
+    def __init__(self) -> None:
+        self.orders: dict[bytes, OrderState] = {}
+        self.next_command = 0
+        self.next_place = 0
+        self.last_command: tuple[UUID, int] | None = None
+        # Kept for ever: a command that comes again adds nothing, and a key names one command.
+        self._decided: set[bytes] = set()
+        self._keys: set[bytes] = set()
+
+    def decide(self, command: Command | InvalidCommand) -> Record | None:
+        """The record in which this command ends, and take it in; None for a command that has its record already."""
+        if command.id.bytes in self._decided:
+            return None
+        state = self.orders.get(command.order_id.bytes, _NO_ORDER)
+        key_used = command.key_hash is not None and _key_memory(command.key_hash) in self._keys
+        record = _record(command, state, decide(command, state, key_used=key_used))
+        self._evolve(record)
+        return record
+
+    def apply(self, record: Record, *, offset: int, command_offset: int) -> None:
+        """Fold one record of the log that counts."""
+        self._evolve(record)
+        self.next_place = offset + 1
+        self.next_command = command_offset + 1
+        self.last_command = (record.command_id, command_offset)
+
+    def pass_by(self, *, offset: int) -> None:
+        """Fold one record of the log that does not count: it only takes a place."""
+        self.next_place = offset + 1
+
+    def _evolve(self, record: Record) -> None:
+        self._decided.add(record.command_id.bytes)
+        if record.key_hash is not None:
+            self._keys.add(_key_memory(record.key_hash))
+        key = record.order_id.bytes
+        state = evolve(self.orders.get(key, _NO_ORDER), record)
+        if not isinstance(state, NoOrder):
+            self.orders[key] = state
+
+
+def _key_memory(key_hash: str) -> bytes:
+    """What is remembered of an Idempotency-Key: half of its SHA-256, enough that no two keys meet by chance."""
+    return bytes.fromhex(key_hash)[:16]
+
+
+def _record(command: Command | InvalidCommand, state: OrderState, decided: RecordData | Rejection) -> Record:
+    version = state.version
+    if isinstance(decided, Rejection):
+        data: RecordData = CommandRejected.model_construct(
+            code=str(decided.code), detail=decided.detail, command_type=command.type, customer_id=_customer(command, state)
+        )
+    else:
+        data, version = decided, version + 1
+    record: Record = _RECORD_OF[type(data)].of(
+        data,
+        id=record_id(command.id),
+        order_id=command.order_id,
+        version=version,
+        command_id=command.id,
+        key_hash=command.key_hash,
+        correlation_id=command.correlation_id,
+        occurred_at=command.issued_at,
+        actor=command.actor,
+    )
+    return record
+
+
+def _customer(command: Command | InvalidCommand, state: OrderState) -> str | None:
+    if isinstance(command, CreateOrderCommand):
+        return command.data.customer_id
+    return None if isinstance(state, NoOrder) else state.customer_id

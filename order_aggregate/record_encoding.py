@@ -1,0 +1,27 @@
+"""A decided record as Kafka bytes: key, value, and CloudEvents headers (binary content mode)."""
+
+from aiokafka import ConsumerRecord
+
+from event_schemas.events import Record
+from order_aggregate.record_appender import Outgoing
+
+_SOURCE = b"/orders"
+_SPEC = ("ce_specversion", b"1.0")
+_SOURCE_HEADER = ("ce_source", _SOURCE)
+_CONTENT_TYPE = ("content-type", b"application/json")
+
+
+def encode(record: Record, command: ConsumerRecord) -> Outgoing:
+    """The record that ends this command. The same record of the same command gives the same bytes."""
+    order_id = str(record.order_id).encode()
+    headers = (
+        _SPEC,
+        ("ce_id", str(record.id).encode()),
+        _SOURCE_HEADER,
+        ("ce_type", record.type.encode()),
+        ("ce_subject", order_id),
+        ("ce_time", record.occurred_at.isoformat().replace("+00:00", "Z").encode()),
+        _CONTENT_TYPE,
+        *(("traceparent", value) for name, value in command.headers if name == "traceparent"),
+    )
+    return Outgoing(order_id, record.encoded(), command.offset, headers)

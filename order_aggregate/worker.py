@@ -1,0 +1,127 @@
+"""The aggregate's own part of a fetch: decide, per partition in order, and append; nothing is told before it counts."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from aiokafka import ConsumerRecord
+from prometheus_client import Counter, Gauge
+
+from event_schemas.codec import NewerSchema, Unreadable, decode_command
+from event_schemas.commands import Command, InvalidCommand
+from event_schemas.events import CommandRejectedRecord
+from infra.fetches import Progress, Records, run_from
+from infra.health import Health
+from infra.kafka import partition_of
+from order_aggregate.assignment import Assignment
+from order_aggregate.partition import Partition
+from order_aggregate.record_appender import Outgoing, RecordAppender
+from order_aggregate.record_encoding import encode
+
+LOOK_AGAIN_S = 2.0
+LOOK_AGAIN_AT_MOST_S = 60.0
+DeadLetter = Callable[[ConsumerRecord, str], Awaitable[None]]
+TakeOver = Callable[[frozenset[int]], Awaitable[Assignment]]
+
+_DECIDED = Counter("orders_decided_commands", "Commands decided, by ending", ["ending"])
+_HOLES = Counter("orders_command_holes", "Fetches that did not go on at the next command, and were read again")
+_NEXT = Gauge("orders_next_command", "The next command to be decided, by partition", ["partition"])
+_AGE = Gauge("orders_decided_age_seconds", "Age of the newest decided command when it was decided")
+
+
+class AggregateWorker:
+    """Implements infra.fetches.FetchHandler for `order-commands`."""
+
+    def __init__(
+        self, health: Health, *, take_over: TakeOver, appender: RecordAppender, dead_letter: DeadLetter, partition_count: int
+    ) -> None:
+        self._health = health
+        self._take_over = take_over
+        self._appender = appender
+        self._dead_letter = dead_letter
+        self._partition_count = partition_count
+        self._partitions: dict[int, Partition] = {}
+        self._refused: frozenset[int] = frozenset()
+        self._look_again_at = 0.0
+        self._pause_s = LOOK_AGAIN_S
+
+    async def assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
+        """Forget everything, fold the log, go on where it ends."""
+        self._partitions.clear()
+        self._pause_s = LOOK_AGAIN_S
+        return await self._take_over_some(partitions)
+
+    async def _take_over_some(self, numbers: frozenset[int]) -> Mapping[int, int]:
+        assignment = await self._take_over(numbers)
+        self._partitions |= assignment.partitions
+        self._refused = frozenset(assignment.refused)
+        # Looking again folds the whole partition, so it gets rarer.
+        self._look_again_at, self._pause_s = time.monotonic() + self._pause_s, min(2 * self._pause_s, LOOK_AGAIN_AT_MOST_S)
+        if assignment.refused:
+            self._health.wait_for("partitions", "; ".join(assignment.refused.values()))
+        else:
+            self._health.settled("partitions")
+        for number, partition in assignment.partitions.items():
+            _NEXT.labels(number).set(partition.next_command)
+        return {number: partition.next_command for number, partition in assignment.partitions.items()}
+
+    async def handle(self, records: Records) -> Progress:
+        """Decide one fetch, all partitions first, then append all at once; done when every record is known to count."""
+        reopen: dict[int, int] = {}
+        closed: set[int] = set()
+        appends = []
+        for number, fetched in records.items():
+            partition = self._partitions[number]
+            run, hole = run_from(partition.next_command, fetched)
+            outgoing, stopped = await self._decide_run(number, partition, run)
+            appends.append(self._append(number, partition, outgoing))
+            if stopped:
+                closed.add(number)
+            elif hole:
+                _HOLES.inc()
+                reopen[number] = partition.next_command
+        await asyncio.gather(*appends)
+        if self._refused and time.monotonic() > self._look_again_at:
+            reopen |= await self._take_over_some(self._refused)
+        return Progress({number: self._partitions[number].next_command for number in records}, reopen, frozenset(closed))
+
+    async def _decide_run(self, number: int, partition: Partition, run: Sequence[ConsumerRecord]) -> tuple[list[Outgoing], bool]:
+        """Decide a run: the records to append, and whether the partition must stop at a later release's command."""
+        outgoing: list[Outgoing] = []
+        for kafka_record in run:
+            try:
+                command = self._readable(decode_command(kafka_record.value), kafka_record)
+            except Unreadable as error:
+                await self._dead_letter(kafka_record, str(error))
+            except NewerSchema as error:
+                self._health.wait_for("partitions", f"{kafka_record.topic}-{number} at {kafka_record.offset}: {error}")
+                return outgoing, True
+            else:
+                outgoing += self._decided(partition, command, kafka_record)
+            partition.next_command = kafka_record.offset + 1
+        if run:
+            _AGE.set(max(0.0, time.time() - run[-1].timestamp / 1000))
+        return outgoing, False
+
+    async def _append(self, number: int, partition: Partition, outgoing: list[Outgoing]) -> None:
+        if outgoing:
+            partition.next_place = await self._appender.append(number, outgoing, partition.next_place)
+        _NEXT.labels(number).set(partition.next_command)
+
+    def _readable(self, command: Command | InvalidCommand, kafka_record: ConsumerRecord) -> Command | InvalidCommand:
+        """The command, if it stands where its order lives. Raises Unreadable for a misrouted one."""
+        order_id = str(command.order_id)
+        if kafka_record.key != order_id.encode():
+            raise Unreadable("is misrouted: its key is not its order_id")
+        wanted = partition_of(order_id, self._partition_count)
+        if kafka_record.partition != wanted:
+            raise Unreadable(f"is misrouted: its order lives on partition {wanted}")
+        return command
+
+    def _decided(self, partition: Partition, command: Command | InvalidCommand, kafka_record: ConsumerRecord) -> list[Outgoing]:
+        record = partition.decide(command)
+        if record is None:
+            _DECIDED.labels("repeated").inc()
+            return []
+        _DECIDED.labels("rejected" if isinstance(record, CommandRejectedRecord) else "accepted").inc()
+        return [encode(record, kafka_record)]

@@ -1,0 +1,95 @@
+"""Folding the log is the same as having decided it, however it is split or repeated."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from event_schemas.codec import decode_record
+from event_schemas.events import Record
+from order_aggregate.partition import Partition
+from tests.support.given import Envelope, cancel, create, keyed, ship
+
+_ORDERS = [Envelope().order_id.__class__(int=n) for n in range(1, 4)]
+
+
+@st.composite
+def _commands(draw):
+    """A stream of commands on three orders, some of them sent again, some under used keys."""
+    commands = []
+    for _ in range(draw(st.integers(1, 25))):
+        if commands and draw(st.booleans()) and draw(st.booleans()):
+            commands.append(draw(st.sampled_from(commands)))
+            continue
+        order = draw(st.sampled_from(_ORDERS))
+        key = draw(st.sampled_from([None, None, "a", "b"]))
+        envelope = Envelope(order_id=order) if key is None else keyed(f"{key}{order.int}", order_id=order)
+        commands.append(draw(st.sampled_from([create, ship, cancel]))(envelope=envelope))
+    return commands
+
+
+def _decide_all(partition: Partition, commands) -> list[tuple[int, Record]]:
+    decided = []
+    for offset, command in enumerate(commands):
+        record = partition.decide(command)
+        if record is not None:
+            decided.append((offset, record))
+    return decided
+
+
+def _state(partition: Partition):
+    return partition.orders, partition._decided, partition._keys
+
+
+@given(_commands(), st.data())
+@settings(max_examples=150, deadline=None)
+def test_folding_the_records_gives_the_state_that_decided_them(commands, data):
+    live = Partition()
+    log = [(offset, decode_record(record.encoded())) for offset, record in _decide_all(live, commands)]
+
+    folded = Partition()
+    place = 0
+    for offset, record in log:
+        if data.draw(st.booleans()):  # a void record stands in between
+            folded.pass_by(offset=place)
+            place += 1
+        folded.apply(record, offset=place, command_offset=offset)
+        place += 1
+
+    assert _state(folded) == _state(live)
+    assert folded.next_place == place
+    assert folded.next_command == (log[-1][0] + 1 if log else 0)
+
+
+@given(_commands(), st.sets(st.integers(0, 24)))
+@settings(max_examples=150, deadline=None)
+def test_stopping_anywhere_and_going_on_from_the_log_decides_the_same_records(commands, stops):
+    once = [record.encoded() for _, record in _decide_all(Partition(), commands)]
+
+    log: list[tuple[int, Record]] = []
+    partition, offset = Partition(), 0
+    while offset < len(commands):
+        if offset in stops:  # the process ends; another folds what was appended and resumes
+            stops = stops - {offset}
+            partition = Partition()
+            for place, (command_offset, record) in enumerate(log):
+                partition.apply(record, offset=place, command_offset=command_offset)
+            offset = partition.next_command
+            continue
+        record = partition.decide(commands[offset])
+        if record is not None:
+            log.append((offset, record))
+        offset += 1
+
+    assert [record.encoded() for _, record in log] == once
+
+
+@given(_commands())
+@settings(max_examples=100, deadline=None)
+def test_versions_run_without_a_gap_and_every_command_ends_once(commands):
+    decided = _decide_all(Partition(), commands)
+
+    assert sorted(record.command_id for _, record in decided) == sorted({command.id for command in commands})
+    versions: dict[object, int] = {}
+    for _, record in decided:
+        before = versions.get(record.order_id, 0)
+        assert record.version == (before if record.type == "CommandRejected" else before + 1)
+        versions[record.order_id] = record.version
