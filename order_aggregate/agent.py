@@ -12,6 +12,7 @@ from infra.fetches import Fetch
 from infra.health import Health
 from infra.settings import Settings
 from order_aggregate.assignment import Assignment, take_over
+from order_aggregate.command_retention import EVERY_S, delete_old_commands
 from order_aggregate.record_appender import RecordAppender
 from order_aggregate.worker import AggregateWorker
 
@@ -41,5 +42,9 @@ def create_app(settings: Settings, health: Health, *, partition_count: int) -> F
     async def decide(fetches: AsyncIterator[Fetch]) -> None:
         async for fetch in fetches:
             await worker.take(fetch)
+
+    @app.timer(EVERY_S)  # type: ignore[untyped-decorator] # Faust's
+    async def delete_commands() -> None:
+        await delete_old_commands(settings, aggregate.decided())
 
     return app

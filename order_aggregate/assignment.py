@@ -23,7 +23,7 @@ class Assignment:
 
 
 async def take_over(settings: Settings, numbers: Iterable[int]) -> Assignment:
-    """Fold these partitions and check their commands. Raises BrokenRun on a hole in the log, KafkaError without a broker."""
+    """Fold these partitions and check their commands. Raises BrokenLog on a hole in the log, KafkaError without a broker."""
     partitions = {number: Partition() for number in numbers}
 
     def apply(kafka_record: ConsumerRecord) -> None:

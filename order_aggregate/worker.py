@@ -41,13 +41,18 @@ class AggregateWorker:
         self._dead_letter = dead_letter
         self._partition_count = partition_count
         self._partitions: dict[int, Partition] = {}
+        self._decided_below: dict[int, int] = {}
         self._refused: frozenset[int] = frozenset()
+        self._waiting: set[int] = set()
         self._look_again_at = 0.0
         self._pause_s = LOOK_AGAIN_S
 
     async def assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
         """Forget everything, fold the log, go on where it ends."""
         self._partitions.clear()
+        self._decided_below.clear()
+        for number in list(self._waiting):
+            self._goes_on(number)
         self._pause_s = LOOK_AGAIN_S
         return await self._take_over_some(partitions)
 
@@ -57,13 +62,22 @@ class AggregateWorker:
         self._refused = frozenset(assignment.refused)
         # Looking again folds the whole partition, so it gets rarer.
         self._look_again_at, self._pause_s = time.monotonic() + self._pause_s, min(2 * self._pause_s, LOOK_AGAIN_AT_MOST_S)
-        if assignment.refused:
-            self._health.wait_for("partitions", "; ".join(assignment.refused.values()))
-        else:
-            self._health.settled("partitions")
+        for number, reason in assignment.refused.items():
+            self._waits(number, reason)
         for number, partition in assignment.partitions.items():
+            self._goes_on(number)
             _NEXT.labels(number).set(partition.next_command)
+            if partition.last_command is not None:
+                self._decided_below[number] = partition.last_command[1] + 1
         return {number: partition.next_command for number, partition in assignment.partitions.items()}
+
+    def _waits(self, number: int, reason: str) -> None:
+        self._waiting.add(number)
+        self._health.wait_for(f"partition {number}", reason)
+
+    def _goes_on(self, number: int) -> None:
+        self._waiting.discard(number)
+        self._health.settled(f"partition {number}")
 
     async def handle(self, records: Records) -> Progress:
         """Decide one fetch, all partitions first, then append all at once; done when every record is known to count."""
@@ -85,6 +99,10 @@ class AggregateWorker:
             reopen |= await self._take_over_some(self._refused)
         return Progress({number: self._partitions[number].next_command for number in records}, reopen, frozenset(closed))
 
+    def decided(self) -> dict[int, int]:
+        """Per partition the offset below which every command has its record in the log, as far as it is acknowledged."""
+        return dict(self._decided_below)
+
     async def _decide_run(self, number: int, partition: Partition, run: Sequence[ConsumerRecord]) -> tuple[list[Outgoing], bool]:
         """Decide a run: the records to append, and whether the partition must stop at a later release's command."""
         outgoing: list[Outgoing] = []
@@ -94,7 +112,7 @@ class AggregateWorker:
             except Unreadable as error:
                 await self._dead_letter(kafka_record, str(error))
             except NewerSchema as error:
-                self._health.wait_for("partitions", f"{kafka_record.topic}-{number} at {kafka_record.offset}: {error}")
+                self._waits(number, f"{kafka_record.topic}-{number} at {kafka_record.offset}: {error}")
                 return outgoing, True
             else:
                 outgoing += self._decided(partition, command, kafka_record)
@@ -106,6 +124,7 @@ class AggregateWorker:
     async def _append(self, number: int, partition: Partition, outgoing: list[Outgoing]) -> None:
         if outgoing:
             partition.next_place = await self._appender.append(number, outgoing, partition.next_place)
+            self._decided_below[number] = outgoing[-1].command_offset + 1
         _NEXT.labels(number).set(partition.next_command)
 
     def _readable(self, command: Command | InvalidCommand, kafka_record: ConsumerRecord) -> Command | InvalidCommand:

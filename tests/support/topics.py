@@ -29,7 +29,7 @@ async def read_topic(settings: Settings, topic: str, partitions: int) -> list[Co
         await reader.stop()
 
 
-async def append_commands(settings: Settings, commands: Iterable[Command], partitions: int) -> None:
+async def append_commands(settings: Settings, commands: Iterable[Command], partitions: int, *, timestamp_ms: int | None = None) -> None:
     """Append commands as the command API does."""
     producer = new_producer(settings, "test-commands")
     await producer.start()
@@ -37,7 +37,8 @@ async def append_commands(settings: Settings, commands: Iterable[Command], parti
         for command in commands:
             order_id = str(command.order_id)
             value = command.model_dump_json(exclude_none=True).encode()
-            await producer.send_and_wait(COMMANDS, value, key=order_id.encode(), partition=partition_of(order_id, partitions))
+            partition = partition_of(order_id, partitions)
+            await producer.send_and_wait(COMMANDS, value, key=order_id.encode(), partition=partition, timestamp_ms=timestamp_ms)
     finally:
         await producer.stop()
 

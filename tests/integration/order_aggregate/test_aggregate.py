@@ -11,11 +11,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS
+from event_schemas.topics import COMMANDS, DAY_MS, DEAD_LETTERS, EVENTS
 from infra.kafka import connection, new_admin, new_producer, partition_of
 from infra.topic_guard import create_topics
 from order_aggregate.agent import GROUP
-from tests.support.given import Envelope, cancel, create, ship
+from order_aggregate.command_retention import delete_old_commands
+from tests.support.given import ORDER, Envelope, cancel, create, ship
 from tests.support.raw_log import judge_log
 from tests.support.service_process import eventually
 from tests.support.topics import append_bytes, append_commands, read_topic
@@ -172,6 +173,38 @@ async def test_a_replaced_command_topic_makes_its_partitions_wait(settings, star
     again = start_worker()
 
     assert "the topic was replaced" in (await again.until("waiting") or "")
+
+
+async def test_only_commands_both_decided_and_older_than_7_days_are_deleted(settings, start_worker):
+    """Kept: Kafka's own retention would delete what no one has decided yet."""
+    await create_topics(settings)
+    eight_days_ago = int(time.time() * 1000) - 8 * DAY_MS
+    old, young = [create(envelope=Envelope(order_id=ORDER)) for _ in range(3)], create(envelope=Envelope(order_id=ORDER))
+    number = partition_of(str(ORDER), PARTITIONS)
+    await append_commands(settings, old, PARTITIONS, timestamp_ms=eight_days_ago)
+    await append_commands(settings, [young], PARTITIONS)
+
+    assert await delete_old_commands(settings, {number: 2}) == {number: 2}, "the third is old, but not decided"
+    assert await delete_old_commands(settings, {number: 4}) == {number: 3}, "the fourth is decided, but young"
+    assert await delete_old_commands(settings, {number: 4}) == {}
+    assert [record.offset for record in await read_topic(settings, COMMANDS, PARTITIONS)] == [3]
+
+
+async def test_a_worker_goes_on_when_its_old_commands_are_gone(settings, start_worker):
+    await create_topics(settings)
+    first, second = _some_commands(30, seed=4), _some_commands(30, seed=5)
+    await append_commands(settings, first, PARTITIONS, timestamp_ms=int(time.time() * 1000) - 8 * DAY_MS)
+    worker = start_worker()
+    await _all_decided(settings, first)
+    worker.stop()
+    last = {record.partition: int(dict(record.headers)["command_offset"]) for record in await _events(settings)}
+    deleted = await delete_old_commands(settings, {number: offset + 1 for number, offset in last.items()})
+    assert deleted.keys() == last.keys()
+
+    start_worker()
+    await append_commands(settings, second, PARTITIONS)
+
+    assert (await _all_decided(settings, first + second)).clean
 
 
 @pytest.mark.timeout(150)
