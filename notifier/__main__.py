@@ -1,0 +1,59 @@
+"""The notifier's process: reads the end of the log and serves the live feed."""
+
+import asyncio
+import logging
+import signal
+
+import uvloop
+
+from infra import health as health_port
+from infra.health import Health
+from infra.log_tail import LogTail
+from infra.logs import configure_logging
+from infra.settings import Settings
+from infra.topic_guard import wait_for_topics
+from notifier.server import FeedServer
+
+_log = logging.getLogger(__name__)
+
+
+async def _serve(settings: Settings, health: Health) -> None:
+    """Serve until cancelled. Raises OSError when the feed's port is taken."""
+    await wait_for_topics(settings, health)
+    tail = LogTail(settings, "notifier", health=health)
+    server = FeedServer(settings, tail)
+    try:
+        await tail.start()
+        port = await server.start()
+        health.started()
+        _log.info("the feed is at ws://%s:%d/feed", settings.bind, port)
+        await tail.ended()
+    finally:
+        await server.stop()
+        await tail.stop()
+
+
+async def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; raises what nobody expected, so that the process ends and is started again."""
+    health = Health("notifier")
+    own_port = await health_port.serve(health, settings)
+    serving = asyncio.create_task(_serve(settings, health))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    try:
+        await asyncio.wait({serving})
+        if not serving.cancelled():
+            serving.result()
+    finally:
+        await own_port.cleanup()
+
+
+def main() -> None:
+    """Read the settings and run."""
+    settings = Settings()
+    configure_logging(settings, "notifier")
+    uvloop.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()
