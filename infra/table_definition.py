@@ -1,0 +1,39 @@
+"""What a table of a read model is: its columns, and the pure fold that fills it. Infra stores it, a service declares it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Generic, TypeVar
+
+from infra.gate import Counted
+
+RowT = TypeVar("RowT")
+Key = tuple[Any, ...]
+"""The values of a row's key columns, in the order of `TableDefinition.key`."""
+
+
+@dataclass(frozen=True, eq=False)
+class TableDefinition(Generic[RowT]):
+    """A table and its fold.
+
+    `columns` maps each field of the row class, in its order, to an SQL type; a `jsonb` column holds plain JSON values.
+    `key_of` names the one row that a record touches, None when it touches none. `evolve` gives that row as the record leaves
+    it, None when there still is none; it is pure and accepts every record. Every row depends on one partition only.
+    `one_record_a_row`: a row is made from its record alone, so there is nothing to load before folding.
+    `indexes`: column lists, beside the key's own index.
+    """
+
+    name: str
+    row: type[RowT]
+    columns: Mapping[str, str]
+    key: tuple[str, ...]
+    key_of: Callable[[Counted], Key | None]
+    evolve: Callable[[RowT | None, Counted], RowT | None]
+    indexes: tuple[tuple[str, ...], ...] = ()
+    one_record_a_row: bool = False
+
+    def __post_init__(self) -> None:
+        named = [field.name for field in fields(self.row)]  # type: ignore[arg-type]  # every row class is a dataclass
+        if named != list(self.columns):
+            raise TypeError(f"table {self.name}: the row's fields {named} are not the columns {list(self.columns)}")
+        if not set(self.key) <= set(named):
+            raise TypeError(f"table {self.name}: the key {self.key} is not among its columns")

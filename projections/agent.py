@@ -1,0 +1,46 @@
+"""The Faust agent: it takes fetches of the event log and hands them to the projector."""
+
+from collections.abc import AsyncIterator
+
+from aiokafka import ConsumerRecord
+
+from event_schemas.topics import EVENTS
+from infra.database import DatabaseSession
+from infra.dead_letters import DeadLetters
+from infra.faust_app import FetchApp, hardened_app
+from infra.fetch_worker import FetchWorker
+from infra.fetches import Fetch
+from infra.health import Health
+from infra.log_reader import new_piece_reader
+from infra.postgres_table import ProjectionTable
+from infra.settings import Settings
+from projections.log_witness import KafkaWitness
+from projections.projector import Projector
+from projections.tables import TABLES
+
+GROUP = "order-projections"
+
+
+def create_app(settings: Settings, health: Health, session: DatabaseSession, *, partition_count: int) -> FetchApp:
+    """The projections as a Faust app; run it with infra.faust_app.run."""
+    app = hardened_app(settings, app_id=GROUP, topic=EVENTS)
+
+    async def dead_letter(record: ConsumerRecord, reason: str) -> None:
+        await DeadLetters(app.kafka_producer(), GROUP).append(record, reason)
+
+    projector = Projector(
+        tables=[ProjectionTable(app, definition) for definition in TABLES],
+        session=session,
+        log=KafkaWitness(lambda: new_piece_reader(settings, "projections-witness")),
+        dead_letter=dead_letter,
+        health=health,
+        partitions=partition_count,
+    )
+    worker = FetchWorker(app, projector, session_timeout_s=settings.session_timeout_s)
+
+    @app.agent(app.fetches)  # type: ignore[untyped-decorator]  # Faust's
+    async def project(fetches: AsyncIterator[Fetch]) -> None:
+        async for fetch in fetches:
+            await worker.take(fetch)
+
+    return app

@@ -1,0 +1,92 @@
+"""Generations: one PostgreSQL schema each, holding all tables and checkpoints that one version of the folds filled.
+
+The schema `projections` knows them and points at the live one. Workers write only a generation of their own fold version, the
+query API reads the live one, and moving the pointer is one transaction.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+from psycopg.errors import UndefinedTable
+from psycopg.rows import class_row
+
+from infra.table_sql import table_sql
+from projections.checkpoints import CREATE_ROWS, CREATE_TABLE
+from projections.tables import TABLES
+
+_CREATION = 7_263_401_955
+"""PostgreSQL advisory lock: whoever changes the list of generations holds it."""
+
+_META = """
+create schema if not exists projections;
+create table if not exists projections.generations (
+    schema text primary key,
+    fold_version integer not null,
+    partitions integer not null,
+    state text not null,
+    created_at timestamptz not null default now()
+);
+create table if not exists projections.live (
+    only_one boolean primary key default true check (only_one),
+    schema text not null references projections.generations
+);
+"""
+
+_LIVE = "select schema, fold_version, partitions, state from projections.live join projections.generations using (schema)"
+_LIVE_FOR_SHARE = _LIVE + " for share of live"
+
+_NEXT_NUMBER = r"""
+select coalesce(max(substring(nspname from '\d+$')::integer), 0) + 1 from pg_namespace where nspname ~ '^projections_\d{1,9}$'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A generation as the list has it. `partitions`: those of the log that it was folded from."""
+
+    schema: str
+    fold_version: int
+    partitions: int
+    state: str
+
+
+async def live_generation(connection: AsyncConnection[Any], *, for_share: bool = False) -> Generation | None:
+    """The generation that readers read, None when there is none. `for_share`: it stays the live one until this transaction ends."""
+    try:
+        async with connection.cursor(row_factory=class_row(Generation)) as cursor:
+            return await (await cursor.execute(_LIVE_FOR_SHARE if for_share else _LIVE)).fetchone()
+    except UndefinedTable:
+        return None
+
+
+async def ensure_live_generation(connection: AsyncConnection[Any], *, fold_version: int, partitions: int) -> Generation:
+    """The live generation; the first one is made when there is none. Any number of workers may ask at once."""
+    # Before anything is created: `create … if not exists` of two transactions at once can fail in one of them.
+    await connection.execute("select pg_advisory_xact_lock(%s)", (_CREATION,))
+    await connection.execute(_META)
+    live = await live_generation(connection)
+    if live is None:
+        live = await _create_generation(connection, fold_version=fold_version, partitions=partitions, state="live")
+        await connection.execute("insert into projections.live (schema) values (%s)", (live.schema,))
+    return live
+
+
+async def _create_generation(connection: AsyncConnection[Any], *, fold_version: int, partitions: int, state: str) -> Generation:
+    """An empty generation: every table, and a checkpoint at 0 for every partition. The caller holds the creation lock."""
+    counting = await connection.execute(_NEXT_NUMBER)
+    (number,) = await counting.fetchone() or (1,)
+    generation = Generation(f"projections_{number}", fold_version, partitions, state)
+    schema = sql.Identifier(generation.schema)
+    await connection.execute(sql.SQL("create schema {}").format(schema))
+    for definition in TABLES:
+        statements = table_sql(definition, generation.schema)
+        for statement in (statements.create, *statements.index):
+            await connection.execute(statement)
+    await connection.execute(CREATE_TABLE.format(schema))
+    await connection.execute(CREATE_ROWS.format(schema), (partitions - 1,))
+    await connection.execute(
+        "insert into projections.generations (schema, fold_version, partitions, state) values (%s, %s, %s, %s)",
+        (generation.schema, fold_version, partitions, state),
+    )
+    return generation

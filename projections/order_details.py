@@ -1,0 +1,107 @@
+"""Each order as it is now."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, assert_never
+from uuid import UUID
+
+from event_schemas.events import CommandRejectedRecord, OrderCancelledRecord, OrderCreatedRecord, OrderShippedRecord
+from event_schemas.values import decimal_text
+from infra.gate import Counted
+from infra.table_definition import Key, TableDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDetails:
+    """One order. `lines` are plain JSON with prices as decimal text; `total` is exact, in units of the currency."""
+
+    order_id: UUID
+    partition: int
+    version: int
+    status: str
+    customer_id: str
+    currency: str
+    lines: Sequence[Mapping[str, Any]]
+    units: int
+    total: Decimal
+    ordered_at: datetime
+    reference: str | None = None
+    tracking_number: str | None = None
+    shipped_at: datetime | None = None
+    reason: str | None = None
+    cancelled_at: datetime | None = None
+
+
+def key_of(counted: Counted) -> Key | None:
+    """The order, when the record is an event: a rejection changes none."""
+    match counted.record:
+        case OrderCreatedRecord() | OrderShippedRecord() | OrderCancelledRecord():
+            return (counted.record.order_id,)
+        case CommandRejectedRecord():
+            return None
+        case _ as unexpected:
+            assert_never(unexpected)
+
+
+def evolve(row: OrderDetails | None, counted: Counted) -> OrderDetails | None:
+    """The order after this record; None while it has not been created."""
+    match counted.record:
+        case OrderCreatedRecord():
+            return _created(counted.record, counted.partition)
+        case OrderShippedRecord(version=version, data=event):
+            return row and replace(
+                row, version=version, status="shipped", tracking_number=event.tracking_number, shipped_at=event.shipped_at
+            )
+        case OrderCancelledRecord(version=version, data=event):
+            return row and replace(row, version=version, status="cancelled", reason=event.reason, cancelled_at=event.cancelled_at)
+        case CommandRejectedRecord():
+            return row
+        case _ as unexpected:
+            assert_never(unexpected)
+
+
+def _created(record: OrderCreatedRecord, partition: int) -> OrderDetails:
+    order = record.data
+    return OrderDetails(
+        order_id=record.order_id,
+        partition=partition,
+        version=record.version,
+        status="created",
+        customer_id=order.customer_id,
+        currency=order.currency,
+        lines=[{"sku": line.sku, "quantity": line.quantity, "unit_price": decimal_text(line.unit_price)} for line in order.lines],
+        units=order.units,
+        total=order.total,
+        ordered_at=order.ordered_at,
+        reference=order.reference,
+    )
+
+
+TABLE = TableDefinition(
+    name="order_details",
+    row=OrderDetails,
+    columns={
+        "order_id": "uuid",
+        "partition": "integer",
+        "version": "integer",
+        "status": "text",
+        "customer_id": "text",
+        "currency": "text",
+        "lines": "jsonb",
+        "units": "bigint",
+        "total": "numeric",
+        "ordered_at": "timestamptz",
+        "reference": "text",
+        "tracking_number": "text",
+        "shipped_at": "timestamptz",
+        "reason": "text",
+        "cancelled_at": "timestamptz",
+    },
+    key=("order_id",),
+    key_of=key_of,
+    evolve=evolve,
+    # GET /orders pages through them, newest first, whatever it filters by.
+    indexes=(("ordered_at desc", "order_id"), ("customer_id", "ordered_at desc", "order_id"), ("status", "ordered_at desc", "order_id")),
+)

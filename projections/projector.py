@@ -1,0 +1,170 @@
+"""The worker's part: each fetch is applied to all tables in one PostgreSQL transaction, together with its checkpoints."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from aiokafka import ConsumerRecord
+from psycopg import AsyncConnection
+
+from infra.database import DatabaseSession
+from infra.fetches import Progress, Records
+from infra.gate import Counted
+from infra.health import Health
+from projections.checkpoints import Checkpoint, lock_checkpoints, read_checkpoints, save_checkpoints
+from projections.generations import Generation, ensure_live_generation, live_generation
+from projections.runs import Run, run_at
+from projections.tables import FOLD_VERSION
+
+LOOK_AGAIN_S = 2.0
+"""Pause between two looks at partitions that wait for something."""
+
+_log = logging.getLogger(__name__)
+
+DeadLetter = Callable[[ConsumerRecord, str], Awaitable[None]]
+"""Keeps a record that no one can read, unchanged, with the reason; returns when it is acknowledged."""
+
+
+class Table(Protocol):
+    """What the projector needs of `infra.postgres_table.ProjectionTable`."""
+
+    async def apply(self, connection: AsyncConnection[Any], schema: str, records: Sequence[Counted]) -> None:
+        """Fold records that continue what the table holds, inside the caller's transaction."""
+        ...
+
+
+class LogWitness(Protocol):
+    """Compares checkpoints with the log that they claim to come from."""
+
+    async def objections(self, checkpoints: Sequence[Checkpoint]) -> Mapping[int, str]:
+        """Per partition whose checkpoint is not from this log: why, and what to do."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    runs: Mapping[int, Run] = field(default_factory=dict)
+    refused: str | None = None
+
+
+class Projector:
+    """Works off fetches of `order-events`. A crash at any point repeats work, and never skips or doubles it."""
+
+    def __init__(  # noqa: PLR0913 - its edges, handed in one by one so that a test can stand in for each
+        self,
+        *,
+        tables: Sequence[Table],
+        session: DatabaseSession,
+        log: LogWitness,
+        dead_letter: DeadLetter,
+        health: Health,
+        partitions: int,
+    ) -> None:
+        self._tables = tables
+        self._session = session
+        self._log = log
+        self._dead_letter = dead_letter
+        self._health = health
+        self._partitions = partitions
+        self._waiting: frozenset[int] = frozenset()
+        self._look_at = 0.0
+        self._stopped: set[int] = set()
+        self._lettered: dict[int, int] = {}
+
+    async def assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
+        """Where PostgreSQL's checkpoints say to go on. Partitions that can't be opened yet are opened by a later tick."""
+        for partition in self._stopped:
+            self._health.settled(_newer(partition))
+        self._stopped.clear()
+        self._lettered.clear()
+        self._waiting = partitions
+        return await self._open_waiting()
+
+    async def handle(self, records: Records) -> Progress:
+        """Apply one fetch. Without records, look again at the partitions that wait."""
+        if not records:
+            return Progress(reopen=await self._open_waiting() if self._waiting and time.monotonic() >= self._look_at else {})
+        outcome = await self._session.in_transaction(lambda connection: self._apply(connection, records))
+        if outcome.refused:
+            self._waiting |= frozenset(records)
+            self._health.wait_for("generation", outcome.refused)
+            return Progress(closed=frozenset(records))
+        return self._progress(outcome.runs)
+
+    async def _apply(self, connection: AsyncConnection[Any], records: Records) -> _Outcome:
+        generation = await live_generation(connection, for_share=True)
+        refused = _refusal(generation, self._partitions)
+        if generation is None or refused:
+            return _Outcome(refused=refused)
+        checkpoints = await lock_checkpoints(connection, generation.schema, records)
+        runs = {checkpoint.partition: run_at(checkpoint, records[checkpoint.partition]) for checkpoint in checkpoints}
+        for run in runs.values():
+            await self._bury(run)
+        counted = [record for run in runs.values() for record in run.counted]
+        for table in self._tables:
+            await table.apply(connection, generation.schema, counted)
+        await save_checkpoints(connection, generation.schema, [run.checkpoint for run in runs.values()])
+        return _Outcome(runs)
+
+    async def _bury(self, run: Run) -> None:
+        """Keep unreadable records among the dead letters before the transaction that passes them commits."""
+        for record, reason in run.garbage:
+            if record.offset > self._lettered.get(record.partition, -1):
+                await self._dead_letter(record, reason)
+                self._lettered[record.partition] = record.offset
+
+    def _progress(self, runs: Mapping[int, Run]) -> Progress:
+        for partition, run in runs.items():
+            if run.newer:
+                self._stopped.add(partition)
+                self._health.wait_for(_newer(partition), f"order-events/{partition} at {run.checkpoint.next_offset}: {run.newer}")
+            if run.hole:
+                _log.info("order-events/%d is read again from %d: what came did not begin there", partition, run.checkpoint.next_offset)
+        return Progress(
+            done={partition: run.checkpoint.next_offset for partition, run in runs.items()},
+            reopen={partition: run.checkpoint.next_offset for partition, run in runs.items() if run.hole},
+            closed=frozenset(partition for partition, run in runs.items() if run.newer),
+        )
+
+    async def _open_waiting(self) -> Mapping[int, int]:
+        """Where those waiting partitions go on that may; the others stay, and `health` says why."""
+        self._look_at = time.monotonic() + LOOK_AGAIN_S
+        generation = await self._session.in_transaction(
+            lambda connection: ensure_live_generation(connection, fold_version=FOLD_VERSION, partitions=self._partitions)
+        )
+        if refused := _refusal(generation, self._partitions):
+            self._health.wait_for("generation", refused)
+            return {}
+        self._health.settled("generation")
+        read = await self._session.in_transaction(lambda connection: read_checkpoints(connection, generation.schema))
+        checkpoints = [checkpoint for checkpoint in read if checkpoint.partition in self._waiting]
+        objections = await self._log.objections(checkpoints)
+        if objections:
+            self._health.wait_for("log", "; ".join(objections.values()))
+        else:
+            self._health.settled("log")
+        self._waiting = frozenset(objections)
+        return {c.partition: c.next_offset for c in checkpoints if c.partition not in objections}
+
+
+def _newer(partition: int) -> str:
+    return f"order-events/{partition}"
+
+
+def _refusal(generation: Generation | None, partitions: int) -> str | None:
+    """Why this release must not write that generation, and what to do; None when it may."""
+    if generation is None:
+        return "the read models are gone from PostgreSQL: restart the projections, which make them anew from the log"
+    if generation.fold_version != FOLD_VERSION:
+        return (
+            f"the live read models ({generation.schema}) are of fold version {generation.fold_version}, this release folds version "
+            f"{FOLD_VERSION}: run `./orders projections rebuild --promote`, or deploy the release that fits"
+        )
+    if generation.partitions != partitions:
+        return (
+            f"the read models ({generation.schema}) were folded from a log of {generation.partitions} partitions, order-events has "
+            f"{partitions}: connect to the log they belong to, or drop the schema {generation.schema} and its line in projections.live"
+        )
+    return None

@@ -1,0 +1,130 @@
+"""The queries, as SQL on one snapshot. Each returns what it found; what an absence means, the API says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg import sql
+from psycopg.rows import class_row, dict_row
+
+from event_schemas.values import decimal_text
+from projections.amounts import plus
+from projections.command_outcomes import CommandOutcome
+from projections.cursors import Cursor
+from projections.order_history import HistoryEntry
+from projections.snapshots import Snapshot
+
+OrderStatus = Literal["created", "shipped", "cancelled"]
+
+_ORDER = "select * from {}.order_details where order_id = %s"
+_HISTORY = "select * from {}.order_history where order_id = %s order by record_offset"
+_OUTCOME = "select * from {}.command_outcomes where command_id = %s"
+_CUSTOMER = "select orders, cancelled, units, totals from {}.customer_summaries where customer_id = %s"
+_SALES = """
+select day, currency, sum(orders)::bigint as orders, sum(units)::bigint as units, sum(revenue) as revenue
+from {}.daily_sales
+where day >= coalesce(%(first)s, '-infinity'::date) and day <= coalesce(%(last)s, 'infinity'::date)
+group by day, currency having sum(orders) <> 0
+order by day, currency
+"""
+
+
+@dataclass(frozen=True)
+class OrderFilter:
+    """Which orders a list shows; None filters nothing. `after`: only those behind this place in the list."""
+
+    customer_id: str | None
+    status: OrderStatus | None
+    after: Cursor | None
+    limit: int
+
+
+@dataclass(frozen=True)
+class CustomerTotals:
+    """A customer's orders over all partitions."""
+
+    orders: int
+    cancelled: int
+    units: int
+    totals: dict[str, str]
+
+
+@dataclass(frozen=True)
+class SalesDay:
+    """One day's sales in one currency over all partitions."""
+
+    day: date
+    currency: str
+    orders: int
+    units: int
+    revenue: Decimal
+
+
+def _on(snapshot: Snapshot, statement: Any) -> sql.Composed:
+    return sql.SQL(statement).format(sql.Identifier(snapshot.schema))
+
+
+async def find_order(snapshot: Snapshot, order_id: UUID) -> dict[str, Any] | None:
+    """The order's row."""
+    async with snapshot.connection.cursor(row_factory=dict_row) as cursor:
+        return await (await cursor.execute(_on(snapshot, _ORDER), (order_id,))).fetchone()
+
+
+async def list_orders(snapshot: Snapshot, wanted: OrderFilter) -> list[dict[str, Any]]:
+    """Rows newest `ordered_at` first, then by id; one more than the limit when there are more."""
+    conditions = [sql.SQL("true")]
+    if wanted.customer_id is not None:
+        conditions.append(sql.SQL("customer_id = %(customer_id)s"))
+    if wanted.status is not None:
+        conditions.append(sql.SQL("status = %(status)s"))
+    if wanted.after is not None:
+        # Two conditions, so that the index finds the beginning of the page.
+        conditions.append(sql.SQL("ordered_at <= %(ordered_at)s and (ordered_at < %(ordered_at)s or order_id > %(order_id)s)"))
+    statement = sql.SQL("select * from {}.order_details where {} order by ordered_at desc, order_id limit %(limit)s")
+    parameters = {
+        "customer_id": wanted.customer_id,
+        "status": wanted.status,
+        "ordered_at": wanted.after and wanted.after.ordered_at,
+        "order_id": wanted.after and wanted.after.order_id,
+        "limit": wanted.limit + 1,
+    }
+    async with snapshot.connection.cursor(row_factory=dict_row) as cursor:
+        composed = statement.format(sql.Identifier(snapshot.schema), sql.SQL(" and ").join(conditions))
+        return await (await cursor.execute(composed, parameters)).fetchall()
+
+
+async def find_history(snapshot: Snapshot, order_id: UUID) -> Sequence[HistoryEntry]:
+    """The order's records, rejections too, in the order of the log."""
+    async with snapshot.connection.cursor(row_factory=class_row(HistoryEntry)) as cursor:
+        return await (await cursor.execute(_on(snapshot, _HISTORY), (order_id,))).fetchall()
+
+
+async def find_outcome(snapshot: Snapshot, command_id: UUID) -> CommandOutcome | None:
+    """What became of the command."""
+    async with snapshot.connection.cursor(row_factory=class_row(CommandOutcome)) as cursor:
+        return await (await cursor.execute(_on(snapshot, _OUTCOME), (command_id,))).fetchone()
+
+
+async def find_customer(snapshot: Snapshot, customer_id: str) -> CustomerTotals | None:
+    """The customer's sums."""
+    async with snapshot.connection.cursor() as cursor:
+        rows = await (await cursor.execute(_on(snapshot, _CUSTOMER), (customer_id,))).fetchall()
+    if not rows:
+        return None
+    orders: dict[str, int] = {}
+    totals: dict[str, Decimal] = {}
+    for _, _, _, sums in rows:
+        for currency, part in sums.items():
+            orders[currency] = orders.get(currency, 0) + part["orders"]
+            totals[currency] = plus(totals.get(currency, Decimal(0)), Decimal(part["total"]))
+    texts = {currency: decimal_text(totals[currency]) for currency in sorted(totals) if orders[currency]}
+    return CustomerTotals(sum(row[0] for row in rows), sum(row[1] for row in rows), sum(row[2] for row in rows), texts)
+
+
+async def daily_sales(snapshot: Snapshot, *, first: date | None, last: date | None) -> list[SalesDay]:
+    """Sales per day and currency from `first` to `last`, both included."""
+    async with snapshot.connection.cursor(row_factory=class_row(SalesDay)) as cursor:
+        return await (await cursor.execute(_on(snapshot, _SALES), {"first": first, "last": last})).fetchall()

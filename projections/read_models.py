@@ -1,0 +1,147 @@
+"""Reading the live read models: each read sees one snapshot, says how fresh it is, and can wait for a position."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.errors import InvalidSchemaName, UndefinedTable
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+
+from event_schemas.codes import Code
+from event_schemas.positions import NoToken, Position
+from infra.database import database_address
+from infra.problems import Problem
+from infra.settings import Settings
+from projections.checkpoint_watch import CheckpointWatch
+from projections.request_parts import invalid_parameter
+from projections.snapshots import ForeignPosition, LogEnd, Rebuilding, Snapshot, open_snapshot
+
+ANSWER_S = 3.0
+"""Longest that a read may take before PostgreSQL counts as unavailable."""
+WAIT_S = 5.0
+"""Longest that a read waits until the read models hold the position it asks for."""
+
+_POSITION, _LAG, _RETRY_AFTER = "Orders-Position", "Orders-Lag", "Retry-After"
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+Query = Callable[[Snapshot], Awaitable[T]]
+
+
+@dataclass(frozen=True)
+class Read(Generic[T]):
+    """What a query found, and the headers that say how fresh it is."""
+
+    found: T
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Behind:
+    headers: Mapping[str, str]
+
+
+class ReadModels:
+    """The read side of one process. Any number of requests read at once; waiting costs one poller for all of them."""
+
+    def __init__(self, settings: Settings, pool: AsyncConnectionPool[AsyncConnection[Any]], log_end: LogEnd) -> None:
+        self._address = database_address(settings)
+        self._pool = pool
+        self._log_end = log_end
+        self._watch = CheckpointWatch(self._next_offsets)
+
+    async def start(self) -> None:
+        """Open the pool, whether PostgreSQL is there or not."""
+        await self._pool.open(wait=False)
+
+    async def stop(self) -> None:
+        """End all waiting and close the pool, in at most a second."""
+        await self._watch.stop()
+        await self._pool.close(timeout=1.0)
+
+    async def read(self, query: Query[T], *, position: str | None = None) -> Read[T]:
+        """Run a query on one snapshot that holds `position`, a token.
+
+        Raises Problem: `validation_failed` for a token of no use, `read_model_behind` when the read models don't hold it within
+        5 s, `read_model_unavailable` when PostgreSQL does not answer, `rebuilding` when there is nothing to read yet.
+        """
+        wanted = _parsed(position) if position is not None else None
+        until = asyncio.get_running_loop().time() + WAIT_S
+        while True:
+            answer = await self._answer(query, wanted)
+            if isinstance(answer, Read):
+                return answer
+            left = until - asyncio.get_running_loop().time()
+            if wanted is None or left <= 0:
+                raise _behind(answer.headers)
+            await self._watch.wait(wanted.next_offsets, left)
+
+    async def _answer(self, query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
+        """One look, within ANSWER_S. It runs in a task of its own, for a frozen PostgreSQL does not even let itself be interrupted."""
+        task = asyncio.create_task(self._attempts(query, wanted))
+        task.add_done_callback(_look_at)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=ANSWER_S)
+            if not done:
+                raise self._unavailable()
+            return task.result()
+        finally:
+            task.cancel()
+
+    async def _attempts(self, query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
+        while True:
+            try:
+                return await self._attempt(query, wanted)
+            except (UndefinedTable, InvalidSchemaName):
+                _log.info("a generation was dropped while it was read; reading the live one")
+            except (PoolTimeout, TooManyRequests):
+                raise self._unavailable() from None
+            except psycopg.OperationalError as error:
+                # After a restart of PostgreSQL every connection in the pool is dead once; the next try gets another.
+                _log.info("a read is tried again: %s", type(error).__name__)
+                await asyncio.sleep(0.01)
+            except Rebuilding as error:
+                raise Problem(Code.REBUILDING, str(error), headers={_RETRY_AFTER: "2"}) from error
+            except ForeignPosition as error:
+                raise invalid_parameter("position", str(error)) from error
+
+    async def _attempt(self, query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
+        async with self._pool.connection(timeout=ANSWER_S - 0.5) as connection, connection.transaction():
+            snapshot = await open_snapshot(connection)
+            if wanted is not None and not snapshot.holds(wanted, self._log_end.identity):
+                return _Behind(self._freshness(snapshot))
+            return Read(await query(snapshot), self._freshness(snapshot))
+
+    def _freshness(self, snapshot: Snapshot) -> dict[str, str]:
+        lag = self._log_end.lag_seconds(snapshot.next_offsets)
+        return {_POSITION: snapshot.position.token(), _LAG: f"{lag:.3f}".rstrip("0").rstrip(".")}
+
+    async def _next_offsets(self) -> Mapping[int, int]:
+        async with self._pool.connection(timeout=ANSWER_S) as connection, connection.transaction():
+            return (await open_snapshot(connection)).next_offsets
+
+    def _unavailable(self) -> Problem:
+        detail = f"PostgreSQL does not answer at {self._address}: try again, nothing is lost"
+        return Problem(Code.READ_MODEL_UNAVAILABLE, detail, headers={_RETRY_AFTER: "2"})
+
+
+def _parsed(token: str) -> Position:
+    try:
+        return Position.parse(token)
+    except NoToken as error:
+        raise invalid_parameter("position", str(error)) from error
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    """An abandoned read's error is nobody's; unlooked at, asyncio would report it."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _behind(headers: Mapping[str, str]) -> Problem:
+    lag = float(headers[_LAG])
+    detail = f"the read models did not hold this position within {WAIT_S:g} s; they are {lag:g} s behind: try again"
+    return Problem(Code.READ_MODEL_BEHIND, detail, headers={**headers, _RETRY_AFTER: "1"}, lag_seconds=lag)

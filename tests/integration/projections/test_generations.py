@@ -1,0 +1,93 @@
+"""Generations: the first is made once, whoever asks; a worker writes only what its release folds."""
+
+import asyncio
+
+from infra.database import DatabaseSession
+from infra.health import Health
+from projections.generations import ensure_live_generation
+from projections.tables import FOLD_VERSION
+from tests.integration.projections.conftest import FIRST, make_worker
+from tests.support.fetched import fetched_run
+from tests.support.records import created
+
+
+async def test_many_workers_at_once_make_one_generation(settings, database):
+    sessions = [DatabaseSession(settings, Health("projections"), "test") for _ in range(8)]
+    made = await asyncio.gather(
+        *(session.in_transaction(lambda c: ensure_live_generation(c, fold_version=FOLD_VERSION, partitions=3)) for session in sessions)
+    )
+    for session in sessions:
+        await session.close()
+
+    assert {generation.schema for generation in made} == {FIRST}
+    assert database.all("select schema, fold_version, partitions, state from projections.generations") == [(FIRST, 1, 3, "live")]
+    assert database.next_offsets() == {0: 0, 1: 0, 2: 0}
+
+
+async def test_a_worker_does_not_write_what_another_release_folded(worker, database, monkeypatch):
+    await worker.projector.handle({0: fetched_run([created()])})
+    before = database.everything()
+    database.run(f"update projections.generations set fold_version = {FOLD_VERSION + 1}")
+
+    progress = await worker.projector.handle({0: fetched_run([created()], start=1)})
+
+    assert progress.closed == frozenset({0})
+    assert "rebuild" in str(worker.health.detail)
+    assert database.everything() == before
+
+    database.run(f"update projections.generations set fold_version = {FOLD_VERSION}")
+    monkeypatch.setattr("projections.projector.time.monotonic", lambda: 1e12)
+    assert dict((await worker.projector.handle({})).reopen) == {0: 1}
+    assert worker.health.detail is None
+
+
+async def test_nothing_is_opened_while_the_live_generation_is_another_releases(worker, new_worker, database):
+    database.run(f"update projections.generations set fold_version = {FOLD_VERSION + 1}")
+    late = new_worker()
+    assert await late.own_all() == {}
+    assert late.health.state == "waiting"
+
+
+async def test_a_log_of_another_partition_count_is_refused(worker, settings):
+    other = make_worker(settings, partitions=5)
+    assert await other.projector.assigned(frozenset({0, 4})) == {}
+    assert "3 partitions" in str(other.health.detail)
+    await other.session.close()
+
+
+async def test_a_partition_whose_checkpoint_is_not_from_this_log_waits_and_the_others_go_on(new_worker, monkeypatch):
+    worker = new_worker()
+    worker.witness.objecting = {1: "another log"}
+    assert await worker.own_all() == {0: 0, 2: 0}
+    assert worker.health.detail == "another log"
+
+    worker.witness.objecting = {}
+    assert dict((await worker.projector.handle({})).reopen) == {}  # not before it is time to look again
+    monkeypatch.setattr("projections.projector.time.monotonic", lambda: 1e12)
+    assert dict((await worker.projector.handle({})).reopen) == {1: 0}
+    assert worker.health.detail is None
+
+
+async def test_the_worker_follows_the_pointer_to_another_generation(worker, database):
+    """A promotion moves the pointer; the worker goes on at that generation's own checkpoints."""
+    records = fetched_run([created() for _ in range(4)])
+    await worker.projector.handle({0: records[:2]})
+    database.run("create schema projections_2")
+    for table in ("order_details", "order_history", "customer_summaries", "daily_sales", "command_outcomes", "checkpoints"):
+        database.run(f"create table projections_2.{table} (like {FIRST}.{table} including all)")
+    database.run("insert into projections_2.checkpoints select partition, 0 from generate_series(0, 2) as partition")
+    database.run("insert into projections.generations values ('projections_2', 1, 3, 'live')")
+    database.run("update projections.live set schema = 'projections_2'")
+
+    progress = await worker.projector.handle({0: records[2:]})
+    assert dict(progress.reopen) == {0: 0}
+    await worker.projector.handle({0: records})
+
+    assert len(database.rows("order_history", "projections_2")) == 4
+    assert len(database.rows("order_history")) == 2
+
+
+async def test_the_first_generation_does_not_stumble_over_an_orphaned_schema(new_worker, database):
+    database.run("create schema projections_7")
+    await new_worker().own_all()
+    assert database.all("select schema from projections.live") == [("projections_8",)]
