@@ -1,0 +1,100 @@
+"""The request headers that matter to a command, read in one pass and checked."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from command_api.problems import Fault, header_fault
+from event_schemas.codes import Code
+from event_schemas.events import MAX_VERSION
+from infra.problems import Problem
+
+_PRINTABLE = re.compile(r"[\x20-\x7e]+")
+_VERSION = re.compile(r'"(0|[1-9][0-9]{0,9})"')
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_JSON = re.compile(r'application/json(\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
+_WANTED = {
+    b"content-type": "Content-Type",
+    b"content-encoding": "Content-Encoding",
+    b"idempotency-key": "Idempotency-Key",
+    b"if-match": "If-Match",
+    b"x-correlation-id": "X-Correlation-Id",
+    b"traceparent": "traceparent",
+}
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandHeaders:
+    """What a request says beside its body. `if_match` is the header as sent, `expected_version` what it means.
+
+    `faults`: what is wrong with the headers; it is answered together with what is wrong with the body.
+    """
+
+    idempotency_key: str | None
+    if_match: str | None
+    expected_version: int | None
+    correlation_id: str | None
+    traceparent: str | None
+    faults: tuple[Fault, ...] = ()
+
+
+def read_headers(raw: RawHeaders, *, versioned: bool) -> CommandHeaders:
+    """The headers of a command. `versioned`: the command changes an order that exists, so If-Match may name its version.
+
+    Raises Problem (unsupported_media_type) when the body is not announced as JSON in UTF-8.
+    """
+    sent, faults = _collected(raw)
+    _require_json(sent)
+    key, if_match, correlation, trace = (sent.get(n) for n in ("Idempotency-Key", "If-Match", "X-Correlation-Id", "traceparent"))
+    if key is not None and not (_PRINTABLE.fullmatch(key) and len(key) <= 255):
+        faults.append(header_fault("Idempotency-Key", "must have 1 to 255 printable ASCII characters"))
+    if correlation is not None and not (_PRINTABLE.fullmatch(correlation) and len(correlation) <= 200):
+        faults.append(header_fault("X-Correlation-Id", "must have 1 to 200 printable ASCII characters"))
+    trace_id = _TRACEPARENT.fullmatch(trace) if trace is not None else None
+    expected_version = _expected_version(if_match, versioned, faults)
+    return CommandHeaders(
+        idempotency_key=key,
+        if_match=if_match,
+        expected_version=expected_version,
+        correlation_id=correlation or (trace_id.group(1) if trace_id else None),
+        # An unusable traceparent starts no trace of its own and is no error (W3C Trace Context).
+        traceparent=trace if trace_id else None,
+        faults=tuple(faults),
+    )
+
+
+def _collected(raw: RawHeaders) -> tuple[dict[str, str], list[Fault]]:
+    sent: dict[str, str] = {}
+    faults: list[Fault] = []
+    for raw_name, value in raw:
+        name = _WANTED.get(raw_name)
+        if name is None:
+            continue
+        if name in sent:
+            faults.append(header_fault(name, "must be sent once"))
+        sent[name] = value.decode("latin-1").strip(" \t")
+    return sent, faults
+
+
+def _require_json(sent: dict[str, str]) -> None:
+    if not _JSON.fullmatch(sent.get("Content-Type", "")):
+        raise Problem(
+            Code.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json, in UTF-8", headers={"Accept-Post": "application/json"}
+        )
+    if sent.get("Content-Encoding", "identity").lower() != "identity":
+        raise Problem(Code.UNSUPPORTED_MEDIA_TYPE, "Content-Encoding must not be used", headers={"Accept-Encoding": "identity"})
+
+
+def _expected_version(if_match: str | None, versioned: bool, faults: list[Fault]) -> int | None:
+    if if_match is None:
+        return None
+    if not versioned:
+        faults.append(header_fault("If-Match", "belongs to ship and cancel: an order that is created has no version yet"))
+        return None
+    found = _VERSION.fullmatch(if_match)
+    if found is None or int(found.group(1)) > MAX_VERSION:
+        faults.append(header_fault("If-Match", 'must be one strong ETag of an order, such as "3"; neither *, nor W/, nor a list'))
+        return None
+    return int(found.group(1))

@@ -1,0 +1,51 @@
+"""What a client may send: the bodies of the three POSTs, before anything is added to them."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
+
+from command_api.problems import Fault, faults_of
+from event_schemas.commands import CancelOrder, CreateOrder, ShipOrder
+from event_schemas.values import MAX_LINES, Closed, Currency, CustomerId, Line, Text, Time
+
+AHEAD = timedelta(seconds=60)
+"""How far a client's clock may be ahead of ours."""
+
+
+def _not_ahead(moment: datetime | None, info: ValidationInfo) -> datetime | None:
+    assert info.context is not None  # `parse_request` gives it
+    if moment is not None and moment > info.context["now"] + AHEAD:
+        raise ValueError(f"must not lie more than {AHEAD.seconds} seconds ahead")
+    return moment
+
+
+class CreateOrderRequest(Closed):
+    """The body of `POST /orders`."""
+
+    customer_id: CustomerId
+    currency: Currency
+    lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=MAX_LINES)]
+    ordered_at: Annotated[Time | None, AfterValidator(_not_ahead)] = None
+    reference: Text | None = None
+
+
+RequestModel = type[CreateOrderRequest] | type[ShipOrder] | type[CancelOrder]
+
+
+def parse_request(model: RequestModel, body: Any, *, now: datetime) -> CreateOrder | ShipOrder | CancelOrder | list[Fault]:
+    """The command's data with defaults filled in, or everything that is wrong with the body. `now`: the default of `ordered_at`."""
+    try:
+        request = model.model_validate(body, context={"now": now})
+    except ValidationError as error:
+        return faults_of(error)
+    if not isinstance(request, CreateOrderRequest):
+        return request
+    # Every value was validated a moment ago, by the same types: no need to do it twice.
+    return CreateOrder.model_construct(
+        customer_id=request.customer_id,
+        currency=request.currency,
+        lines=request.lines,
+        ordered_at=request.ordered_at or now,
+        reference=request.reference,
+    )
