@@ -34,6 +34,13 @@ class Settings(BaseSettings):
         int, _from("ORDERS_KAFKA_PORT", "Port of the first embedded broker; the others and the controllers take free ports", ge=1, le=65535)
     ] = 9092
     postgres_port: Annotated[int, _from("ORDERS_POSTGRES_PORT", "Port of the embedded PostgreSQL", ge=1, le=65535)] = 54320
+    java_home: Annotated[Path | None, _from("JAVA_HOME", "Java for the embedded Kafka; default: the one on PATH, else a bundled one")] = (
+        None
+    )
+    maven_repository_url: Annotated[
+        str | None,
+        _from("MAVEN_REPOSITORY_URL", "Maven repository that the embedded Kafka's jars are fetched from; default: the public one"),
+    ] = None
 
     # Kafka
     kafka_bootstrap_servers: Annotated[
@@ -79,6 +86,10 @@ class Settings(BaseSettings):
     feed_heartbeat_s: Annotated[
         float, _from("ORDERS_FEED_HEARTBEAT", "Seconds between two heartbeat frames of the feed", gt=0, le=3600)
     ] = 15.0
+    feed_origins: Annotated[
+        str | None,
+        _from("ORDERS_FEED_ORIGINS", "Origins whose pages may open the feed, comma-separated, `*` for all; default: same host, loopback"),
+    ] = None
 
     @model_validator(mode="after")
     def _sasl_needs_a_user(self) -> Self:

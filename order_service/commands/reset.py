@@ -1,0 +1,41 @@
+"""`./orders reset`."""
+
+import shutil
+import sys
+from typing import Annotated
+
+import typer
+
+from infra.embedded.postgres import EmbeddedPostgres
+from infra.settings import Settings
+from order_service.stack_end import end_stack
+from order_service.stack_folder import AlreadyRuns, StackFolder
+
+
+def reset(*, yes: Annotated[bool, typer.Option("--yes", help="Don't ask")] = False) -> None:
+    """Stop everything and remove the embedded servers' data, all orders included. Downloaded jars stay."""
+    folder = StackFolder(Settings().home)
+    doomed = [place for place in (folder.kafka, folder.postgres, folder.logs) if place.exists()]
+    if not doomed:
+        sys.stdout.write(f"there is nothing to remove in {folder.home}\n")
+        return
+    if not yes and not _confirmed(folder):
+        sys.stdout.write("nothing was removed\n")
+        raise typer.Exit(1)
+    end_stack(folder)
+    folder.create()
+    try:
+        with folder.held():
+            EmbeddedPostgres(folder.postgres).erase()
+            shutil.rmtree(folder.kafka)
+            shutil.rmtree(folder.logs)
+    except AlreadyRuns as error:
+        sys.stderr.write(f"{error}\n")
+        raise typer.Exit(1) from error
+    sys.stdout.write(f"removed Kafka's and PostgreSQL's data and the logs in {folder.home}\n")
+
+
+def _confirmed(folder: StackFolder) -> bool:
+    sys.stdout.write(f"This removes all orders and everything made from them in {folder.home}. Go on? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

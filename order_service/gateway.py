@@ -1,0 +1,152 @@
+"""The gateway: commands and queries at one origin, with health, metrics and the interface's description."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import uvicorn
+import uvloop
+from fastapi import APIRouter, FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from command_api.command_log import CommandLog
+from command_api.routes import create_command_router
+from infra import health as own_health
+from infra.database import NoDatabase, new_snapshot_pool
+from infra.health import Health
+from infra.log_tail import LogTail
+from infra.logs import configure_logging
+from infra.settings import Settings
+from order_service.gateway_background import READS, announce, follow_log, watch_reads
+from order_service.gateway_docs import create_docs_router, describe
+from order_service.gateway_metrics import RequestMetrics
+from order_service.gateway_problems import render_problems
+from projections.query_api import create_query_router
+from projections.read_models import ReadModels
+
+_CONNECTIONS = 8
+"""PostgreSQL connections of one gateway: reads beyond it wait for one."""
+_GRACE_S = 2
+"""Seconds that open requests get when the gateway is told to stop."""
+
+
+def create_app(health: Health, routers: Sequence[APIRouter]) -> FastAPI:
+    """One origin for `routers`. Opens nothing: whoever made the routers runs what they stand on."""
+    app = FastAPI(title="Orders", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_middleware(RequestMetrics)
+    render_problems(app)
+    for router in (*routers, _create_health_router(health), create_docs_router()):
+        app.include_router(router)
+    # Described once, when all routes are there.
+    document = orjson.dumps(describe(app))
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return Response(document, media_type="application/json")
+
+    return app
+
+
+def _create_health_router(health: Health) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    def said() -> dict[str, Any]:
+        return {"state": health.state, "detail": health.detail}
+
+    @router.get("/health/live", summary="Whether the process answers at all")
+    async def live() -> dict[str, Any]:
+        return said()
+
+    @router.get("/health/ready", summary="Whether it can do its work", responses={503: {"description": "Waiting; `detail` says for what"}})
+    async def ready(response: Response) -> dict[str, Any]:
+        response.status_code = 200 if health.state == "running" else 503
+        return said()
+
+    @router.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: it would end the process by the signal before anything else is closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Stays up when broker, topics or database are missing, and starts working when they come."""
+    health = Health("gateway")
+    commands = CommandLog(settings, health)
+    tail = LogTail(settings, "order-gateway-tail", health=health)
+    reads = _read_models(settings, tail, health)
+    routers = [create_command_router(commands)] + ([create_query_router(reads)] if reads else [])
+    server = _Server(_uvicorn_config(create_app(health, routers)))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _stop, server)
+    listener = _listen(settings)
+    own = await own_health.serve(health, settings)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            work = [commands.run(), follow_log(tail, health), announce(commands, health)] + ([watch_reads(reads, health)] if reads else [])
+            background = [tasks.create_task(part) for part in work]
+            await server.serve([listener])
+            for task in background:
+                task.cancel()
+    finally:
+        await own.cleanup()
+
+
+def _read_models(settings: Settings, tail: LogTail, health: Health) -> ReadModels | None:
+    """The read side, None when no database is configured: commands are taken all the same."""
+    try:
+        return ReadModels(settings, new_snapshot_pool(settings, "order-gateway", max_size=_CONNECTIONS), tail)
+    except NoDatabase as error:
+        health.wait_for(READS, str(error))
+        return None
+
+
+def _uvicorn_config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        log_level="warning",
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The open port. Ends the process when it is taken."""
+    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+    try:
+        return socket.create_server((settings.bind, settings.http_port), family=family, backlog=2048)
+    except OSError as error:
+        raise SystemExit(f"can't listen on {settings.bind}:{settings.http_port} ({error.strerror}): change ORDERS_HTTP_PORT") from error
+
+
+def _stop(server: uvicorn.Server) -> None:
+    server.should_exit = True
+
+
+def main() -> None:
+    """`python -m order_service.gateway`."""
+    settings = Settings()
+    configure_logging(settings, "gateway")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Which process a number means: numbers are given again, a number with the time of its start is not."""
+
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import psutil
+
+
+class ProcessIdentity(NamedTuple):
+    """A process that ran at some time, to be found again by another process."""
+
+    pid: int
+    started: float
+    """Seconds, since the machine's boot where the kernel tells that (a clock that is set does not move it), else since the epoch."""
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """The process that has this number now. Raises psutil.NoSuchProcess."""
+        return cls(pid, _started(pid))
+
+    @classmethod
+    def own(cls) -> Self:
+        """This process."""
+        return cls.of(os.getpid())
+
+    def find(self) -> psutil.Process | None:
+        """The very process, None when it has ended."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(_started(self.pid) - self.started) < 0.02
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+def end_processes(
+    identities: Iterable[ProcessIdentity], *, grace_s: float, stop_signal: signal.Signals = signal.SIGTERM, children: bool = True
+) -> list[int]:
+    """Ask the processes that still run to end, after `grace_s` seconds end them, with their `children`; the pids of those that ran."""
+    found = [process for identity in identities if (process := identity.find())]
+    everyone = [*found, *(child for process in found if children for child in _children(process))]
+    for process in found:
+        _signal(process, stop_signal)
+        _signal(process, signal.SIGCONT)  # a frozen process can't end
+    _, alive = psutil.wait_procs(everyone, timeout=grace_s)
+    for process in alive:
+        _signal(process, signal.SIGKILL)
+    psutil.wait_procs(alive, timeout=5)
+    return [process.pid for process in found]
+
+
+def _started(pid: int) -> float:
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError):
+        return psutil.Process(pid).create_time()
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return

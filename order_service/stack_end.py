@@ -1,0 +1,41 @@
+"""End a stack from outside: ask its supervisor, and do its work where there is none."""
+
+import time
+
+from order_service.leftovers import end_guests, end_leftovers
+from order_service.process_identity import ProcessIdentity, end_processes
+from order_service.stack_folder import AlreadyRuns, StackFolder
+from order_service.stack_record import read_record
+
+_SUPERVISOR_GRACE_S = 9.0
+_BEFORE_RECORD_S = 60.0
+
+
+def end_stack(folder: StackFolder) -> str:
+    """End every process of the stack in this folder, within 10 s unless something is frozen; what was done, in a sentence."""
+    supervised = folder.is_held()
+    if supervised:
+        _end_supervisor(folder)
+    if not folder.record.exists():
+        guests = end_guests(folder)
+        return "stopped" if supervised or guests else "nothing was running"
+    try:
+        with folder.held():
+            left = end_leftovers(folder)
+    except AlreadyRuns:
+        return "stopped, and started again by someone else"
+    return f"ended {len(left)} processes that a killed run had left" if left else "stopped" if supervised else "nothing was running"
+
+
+def _end_supervisor(folder: StackFolder) -> None:
+    deadline = time.monotonic() + _BEFORE_RECORD_S
+    while folder.is_held() and time.monotonic() < deadline:
+        if supervisor := _supervisor(folder):
+            end_processes([supervisor], grace_s=_SUPERVISOR_GRACE_S, children=False)
+            return
+        time.sleep(0.05)
+
+
+def _supervisor(folder: StackFolder) -> ProcessIdentity | None:
+    record = read_record(folder)
+    return record.supervisor if record and record.supervisor.find() else None

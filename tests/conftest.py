@@ -1,0 +1,54 @@
+"""Fixtures that every test may use. The servers start when the first test asks for one."""
+
+import secrets
+import signal
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+from tests.support.embedded import EmbeddedServers, clear_leftovers
+
+
+def pytest_configure() -> None:
+    """Let SIGTERM end a run as Ctrl-C does, with all fixtures torn down."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="session")
+def embedded_servers() -> Iterator[EmbeddedServers]:
+    """The run's own Kafka and PostgreSQL. Tests that kill servers start their own instead."""
+    clear_leftovers()
+    servers = EmbeddedServers()
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_servers(embedded_servers: EmbeddedServers) -> str:
+    """Bootstrap servers of one broker, shared by the run: name topics and groups uniquely."""
+    return embedded_servers.kafka().bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def database_url(embedded_servers: EmbeddedServers) -> str:
+    """URL of a database shared by the run; its role may create others."""
+    return embedded_servers.postgres().url
+
+
+@pytest.fixture
+def empty_database_url(database_url: str) -> Iterator[str]:
+    """URL of a database of this test's own, dropped after it."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+    yield urlunsplit(urlsplit(database_url)._replace(path=f"/{name}"))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)")
