@@ -24,6 +24,12 @@ class Settings(BaseSettings):
     # Where things are
     home: Annotated[Path, _from("ORDERS_HOME", "Folder of the embedded servers' data, logs and state")] = Path(".orders")
     cache: Annotated[Path | None, _from("ORDERS_CACHE", "Folder of the downloaded Kafka jars; default: `cache` in ORDERS_HOME")] = None
+    snapshots: Annotated[
+        Path | None,
+        _from(
+            "ORDERS_SNAPSHOTS", "Folder of the aggregate's snapshots, which may be deleted at any time; default: `snapshots` in ORDERS_HOME"
+        ),
+    ] = None
     bind: Annotated[str, _from("ORDERS_BIND", "Address that the HTTP API, the feed and the health ports listen on")] = "127.0.0.1"
     http_port: Annotated[int, _from("ORDERS_HTTP_PORT", "Port of the HTTP API", ge=1, le=65535)] = 8000
     feed_port: Annotated[int, _from("ORDERS_FEED_PORT", "Port of the websocket feed", ge=1, le=65535)] = 8001
@@ -96,6 +102,11 @@ class Settings(BaseSettings):
         if self.kafka_security_protocol.startswith("SASL") and not (self.kafka_sasl_username and self.kafka_sasl_password):
             raise ValueError(f"KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
         return self
+
+    @property
+    def snapshot_folder(self) -> Path:
+        """Where the aggregate keeps snapshots of its state; they may be deleted at any time."""
+        return self.snapshots or self.home / "snapshots"
 
     @property
     def jar_folder(self) -> Path:

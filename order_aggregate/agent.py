@@ -14,7 +14,8 @@ from infra.settings import Settings
 from order_aggregate.assignment import Assignment, take_over
 from order_aggregate.command_retention import EVERY_S, delete_old_commands
 from order_aggregate.record_appender import RecordAppender
-from order_aggregate.worker import AggregateWorker
+from order_aggregate.snapshots import Snapshots
+from order_aggregate.worker import AggregateWorker, Edges
 
 GROUP = "order-aggregate"
 
@@ -22,20 +23,16 @@ GROUP = "order-aggregate"
 def create_app(settings: Settings, health: Health, *, partition_count: int) -> FetchApp:
     """The aggregate as a Faust app; run it with infra.faust_app.run."""
     app = hardened_app(settings, app_id=GROUP, topic=COMMANDS)
+    snapshots = Snapshots(settings)
 
     async def take_over_some(numbers: frozenset[int]) -> Assignment:
-        return await take_over(settings, numbers)
+        return await take_over(settings, numbers, snapshots)
 
     async def dead_letter(record: ConsumerRecord, reason: str) -> None:
         await DeadLetters(app.kafka_producer(), GROUP).append(record, reason)
 
-    aggregate = AggregateWorker(
-        health,
-        take_over=take_over_some,
-        appender=RecordAppender(app.kafka_producer, settings),
-        dead_letter=dead_letter,
-        partition_count=partition_count,
-    )
+    edges = Edges(take_over_some, RecordAppender(app.kafka_producer, settings), dead_letter, snapshots)
+    aggregate = AggregateWorker(health, edges, partition_count=partition_count)
     worker = FetchWorker(app, aggregate, session_timeout_s=settings.session_timeout_s)
 
     @app.agent(app.fetches)  # type: ignore[untyped-decorator] # Faust's

@@ -12,6 +12,7 @@ from infra.kafka import new_reader
 from infra.partition_fold import fold_partitions
 from infra.settings import Settings
 from order_aggregate.partition import Partition
+from order_aggregate.snapshots import Snapshots
 
 
 @dataclass
@@ -22,19 +23,24 @@ class Assignment:
     refused: dict[int, str] = field(default_factory=dict)
 
 
-async def take_over(settings: Settings, numbers: Iterable[int]) -> Assignment:
-    """Fold these partitions and check their commands. Raises BrokenLog on a hole in the log, KafkaError without a broker."""
-    partitions = {number: Partition() for number in numbers}
+async def take_over(settings: Settings, numbers: Iterable[int], snapshots: Snapshots) -> Assignment:
+    """Fold these partitions, from their snapshots on, and check their commands.
+
+    Raises BrokenLog on a hole in the log, KafkaError without a broker.
+    """
+    loaded = await snapshots.load(numbers)
+    partitions = {number: loaded.get(number) or Partition() for number in numbers}
 
     def apply(kafka_record: ConsumerRecord) -> None:
         verdict = judge(kafka_record)
         partition = partitions[kafka_record.partition]
         if isinstance(verdict, Counted):
-            partition.apply(verdict.record, offset=verdict.offset, command_offset=verdict.command_offset)
+            partition.apply(verdict.record, offset=verdict.offset, command_offset=verdict.command_offset, value=kafka_record.value)
         else:
-            partition.pass_by(offset=kafka_record.offset)
+            partition.pass_by(offset=kafka_record.offset, value=kafka_record.value)
 
-    folded = await fold_partitions(settings, EVENTS, dict.fromkeys(partitions, 0), apply)
+    starts = {number: partition.next_place for number, partition in partitions.items()}
+    folded = await fold_partitions(settings, EVENTS, starts, apply)
     good = {number: partition for number, partition in partitions.items() if number not in folded.refused}
     refused = folded.refused | await _misfits(settings, good)
     return Assignment({number: partition for number, partition in good.items() if number not in refused}, refused)

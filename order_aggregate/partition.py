@@ -1,5 +1,6 @@
 """One partition of the aggregate: a fold of its records that count. Pure; it never reads a clock or a topic."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +18,10 @@ from event_schemas.events import (
     RecordData,
     record_id,
 )
+from infra.packed import PackedMap, PackedSet
 from order_aggregate.decider import Rejection, decide, evolve
 from order_aggregate.order import NoOrder, OrderState
+from order_aggregate.state_encoding import packed_state, unpacked_state
 
 _RECORD_OF: dict[type[RecordData], Any] = {
     OrderCreated: OrderCreatedRecord,
@@ -26,54 +29,74 @@ _RECORD_OF: dict[type[RecordData], Any] = {
     OrderCancelled: OrderCancelledRecord,
     CommandRejected: CommandRejectedRecord,
 }
-_NO_ORDER = NoOrder()
 
 
 class Partition:
     """The orders of one partition, and where it goes on.
 
     `next_command`: the one command that may be decided next. `next_place`: the offset at which the next record will stand.
-    `last_command`: id and offset of the last command with a record, None when there is none.
+    `last_command`: id and offset of the last command with a record, None when there is none. `last_value`: the bytes that stand
+    before the next place.
     """
 
     def __init__(self) -> None:
-        self.orders: dict[bytes, OrderState] = {}
         self.next_command = 0
         self.next_place = 0
         self.last_command: tuple[UUID, int] | None = None
+        self.last_value: bytes | None = None
+        self._orders = PackedMap()
         # Kept for ever: a command that comes again adds nothing, and a key names one command.
-        self._decided: set[bytes] = set()
-        self._keys: set[bytes] = set()
+        self._decided = PackedSet()
+        self._keys = PackedSet()
+
+    def order(self, order_id: UUID) -> OrderState:
+        """An order's present state."""
+        return unpacked_state(self._orders.get(order_id.bytes))
 
     def decide(self, command: Command | InvalidCommand) -> Record | None:
         """The record in which this command ends, and take it in; None for a command that has its record already."""
         if command.id.bytes in self._decided:
             return None
-        state = self.orders.get(command.order_id.bytes, _NO_ORDER)
+        state = self.order(command.order_id)
         key_used = command.key_hash is not None and _key_memory(command.key_hash) in self._keys
         record = _record(command, state, decide(command, state, key_used=key_used))
         self._evolve(record)
         return record
 
-    def apply(self, record: Record, *, offset: int, command_offset: int) -> None:
+    def apply(self, record: Record, *, offset: int, command_offset: int, value: bytes | None) -> None:
         """Fold one record of the log that counts."""
         self._evolve(record)
-        self.next_place = offset + 1
         self.next_command = command_offset + 1
         self.last_command = (record.command_id, command_offset)
+        self.pass_by(offset=offset, value=value)
 
-    def pass_by(self, *, offset: int) -> None:
+    def pass_by(self, *, offset: int, value: bytes | None) -> None:
         """Fold one record of the log that does not count: it only takes a place."""
         self.next_place = offset + 1
+        self.last_value = value
+
+    def acknowledged(self, *, next_place: int, command_offset: int, command_id: UUID, value: bytes) -> None:
+        """What was decided is in the log and counts: up to this command, whose record is the last one before `next_place`."""
+        self.next_place = next_place
+        self.last_command = (command_id, command_offset)
+        self.last_value = value
+
+    def packed(self) -> tuple[bytes, ...]:
+        """The orders, commands and keys as bytes, for `unpack`."""
+        return (*self._orders.packed(), self._decided.packed(), self._keys.packed())
+
+    def unpack(self, sections: Sequence[bytes]) -> None:
+        """Take over what `packed` gave. Raises ValueError when these are no such bytes."""
+        orders, (decided, keys) = sections[:3], sections[3:]
+        self._orders, self._decided, self._keys = PackedMap(*orders), PackedSet(decided), PackedSet(keys)
 
     def _evolve(self, record: Record) -> None:
         self._decided.add(record.command_id.bytes)
         if record.key_hash is not None:
             self._keys.add(_key_memory(record.key_hash))
-        key = record.order_id.bytes
-        state = evolve(self.orders.get(key, _NO_ORDER), record)
+        state = evolve(self.order(record.order_id), record)
         if not isinstance(state, NoOrder):
-            self.orders[key] = state
+            self._orders.set(record.order_id.bytes, packed_state(state))
 
 
 def _key_memory(key_hash: str) -> bytes:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from prometheus_client import Counter
@@ -28,6 +29,7 @@ class Outgoing:
 
     key: bytes
     value: bytes
+    command_id: UUID
     command_offset: int
     headers: tuple[tuple[str, bytes], ...] = ()
 

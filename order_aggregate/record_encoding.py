@@ -24,4 +24,4 @@ def encode(record: Record, command: ConsumerRecord) -> Outgoing:
         _CONTENT_TYPE,
         *(("traceparent", value) for name, value in command.headers if name == "traceparent"),
     )
-    return Outgoing(order_id, record.encoded(), command.offset, headers)
+    return Outgoing(order_id, record.encoded(), record.command_id, command.offset, headers)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from aiokafka import ConsumerRecord
 from prometheus_client import Counter, Gauge
@@ -17,6 +18,7 @@ from order_aggregate.assignment import Assignment
 from order_aggregate.partition import Partition
 from order_aggregate.record_appender import Outgoing, RecordAppender
 from order_aggregate.record_encoding import encode
+from order_aggregate.snapshots import Snapshots
 
 LOOK_AGAIN_S = 2.0
 LOOK_AGAIN_AT_MOST_S = 60.0
@@ -29,19 +31,24 @@ _NEXT = Gauge("orders_next_command", "The next command to be decided, by partiti
 _AGE = Gauge("orders_decided_age_seconds", "Age of the newest decided command when it was decided")
 
 
+@dataclass(frozen=True)
+class Edges:
+    """What the aggregate reaches the world through."""
+
+    take_over: TakeOver
+    appender: RecordAppender
+    dead_letter: DeadLetter
+    snapshots: Snapshots
+
+
 class AggregateWorker:
     """Implements infra.fetches.FetchHandler for `order-commands`."""
 
-    def __init__(
-        self, health: Health, *, take_over: TakeOver, appender: RecordAppender, dead_letter: DeadLetter, partition_count: int
-    ) -> None:
+    def __init__(self, health: Health, edges: Edges, *, partition_count: int) -> None:
         self._health = health
-        self._take_over = take_over
-        self._appender = appender
-        self._dead_letter = dead_letter
+        self._edges = edges
         self._partition_count = partition_count
         self._partitions: dict[int, Partition] = {}
-        self._decided_below: dict[int, int] = {}
         self._refused: frozenset[int] = frozenset()
         self._waiting: set[int] = set()
         self._look_again_at = 0.0
@@ -50,14 +57,13 @@ class AggregateWorker:
     async def assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
         """Forget everything, fold the log, go on where it ends."""
         self._partitions.clear()
-        self._decided_below.clear()
         for number in list(self._waiting):
             self._goes_on(number)
         self._pause_s = LOOK_AGAIN_S
         return await self._take_over_some(partitions)
 
     async def _take_over_some(self, numbers: frozenset[int]) -> Mapping[int, int]:
-        assignment = await self._take_over(numbers)
+        assignment = await self._edges.take_over(numbers)
         self._partitions |= assignment.partitions
         self._refused = frozenset(assignment.refused)
         # Looking again folds the whole partition, so it gets rarer.
@@ -67,8 +73,6 @@ class AggregateWorker:
         for number, partition in assignment.partitions.items():
             self._goes_on(number)
             _NEXT.labels(number).set(partition.next_command)
-            if partition.last_command is not None:
-                self._decided_below[number] = partition.last_command[1] + 1
         return {number: partition.next_command for number, partition in assignment.partitions.items()}
 
     def _waits(self, number: int, reason: str) -> None:
@@ -95,13 +99,14 @@ class AggregateWorker:
                 _HOLES.inc()
                 reopen[number] = partition.next_command
         await asyncio.gather(*appends)
+        self._edges.snapshots.take_due(self._partitions)  # nothing is in flight here
         if self._refused and time.monotonic() > self._look_again_at:
             reopen |= await self._take_over_some(self._refused)
         return Progress({number: self._partitions[number].next_command for number in records}, reopen, frozenset(closed))
 
     def decided(self) -> dict[int, int]:
         """Per partition the offset below which every command has its record in the log, as far as it is acknowledged."""
-        return dict(self._decided_below)
+        return {number: partition.last_command[1] + 1 for number, partition in self._partitions.items() if partition.last_command}
 
     async def _decide_run(self, number: int, partition: Partition, run: Sequence[ConsumerRecord]) -> tuple[list[Outgoing], bool]:
         """Decide a run: the records to append, and whether the partition must stop at a later release's command."""
@@ -110,7 +115,7 @@ class AggregateWorker:
             try:
                 command = self._readable(decode_command(kafka_record.value), kafka_record)
             except Unreadable as error:
-                await self._dead_letter(kafka_record, str(error))
+                await self._edges.dead_letter(kafka_record, str(error))
             except NewerSchema as error:
                 self._waits(number, f"{kafka_record.topic}-{number} at {kafka_record.offset}: {error}")
                 return outgoing, True
@@ -123,8 +128,8 @@ class AggregateWorker:
 
     async def _append(self, number: int, partition: Partition, outgoing: list[Outgoing]) -> None:
         if outgoing:
-            partition.next_place = await self._appender.append(number, outgoing, partition.next_place)
-            self._decided_below[number] = outgoing[-1].command_offset + 1
+            last, next_place = outgoing[-1], await self._edges.appender.append(number, outgoing, partition.next_place)
+            partition.acknowledged(next_place=next_place, command_offset=last.command_offset, command_id=last.command_id, value=last.value)
         _NEXT.labels(number).set(partition.next_command)
 
     def _readable(self, command: Command | InvalidCommand, kafka_record: ConsumerRecord) -> Command | InvalidCommand:

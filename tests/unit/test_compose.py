@@ -151,7 +151,7 @@ def test_the_brokers_are_the_embedded_brokers_release():
     pom = ET.parse(ROOT / "infra" / "embedded" / "pom.xml").getroot()
     (version,) = {
         dependency.findtext("{*}version")
-        for dependency in pom.iter("{*}dependency")
+        for dependency in pom.findall(".//{*}dependency")
         if dependency.findtext("{*}groupId") == "org.apache.kafka"
     }
 

@@ -80,7 +80,7 @@ def test_an_invalid_command_is_rejected_on_every_status(history):
 def test_a_rejection_does_not_raise_the_version():
     partition = given(create(), ship(), ship(), cancel()).partition
 
-    assert partition.orders[ORDER.bytes].version == 2
+    assert partition.order(ORDER).version == 2
 
 
 def test_a_command_that_comes_again_adds_nothing():

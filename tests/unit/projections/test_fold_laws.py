@@ -32,7 +32,7 @@ def apply(tables: Tables, counted: list[Counted]) -> None:
                     rows[key] = row
 
 
-def _order(number, customer, currency, price, quantity, hours):
+def _order(number, *, customer, currency, price, quantity, hours):
     ordered_at = EPOCH + timedelta(hours=hours)
     data = OrderCreated(
         customer_id=customer,
@@ -69,11 +69,11 @@ def logs(draw):
         if kind == "create" or (not orders and kind in ("ship", "cancel")):
             order = _order(
                 number,
-                draw(st.sampled_from(CUSTOMERS)),
-                draw(st.sampled_from(CURRENCIES)),
-                Decimal(draw(st.integers(0, 10**13))).scaleb(-4),
-                draw(st.integers(1, 100_000)),
-                draw(st.integers(0, 60)),
+                customer=draw(st.sampled_from(CUSTOMERS)),
+                currency=draw(st.sampled_from(CURRENCIES)),
+                price=Decimal(draw(st.integers(0, 10**13))).scaleb(-4),
+                quantity=draw(st.integers(1, 100_000)),
+                hours=draw(st.integers(0, 60)),
             )
             orders.append(order)
             values.append((order, None))

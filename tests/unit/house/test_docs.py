@@ -1,0 +1,71 @@
+"""What the docs name exists: files, links, commands, settings, metrics."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from event_schemas.topics import TOPICS
+from infra.settings import Settings
+from order_service.cli import COMMANDS
+from tests.support.house import PACKAGES, ROOT, files, modules, table
+
+_PAGES = [path for path in files() if path.suffix == ".md"]
+_LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
+_FILE = re.compile(r"`((?:" + "|".join([*PACKAGES, "tests", "docs", "examples"]) + r")/[\w./-]+)`")
+_COMMAND = re.compile(r"\./orders ([a-z][a-z-]*)")
+_VARIABLE = re.compile(r"\b((?:ORDERS|KAFKA)_[A-Z_]+[A-Z]|DATABASE_URL|MAVEN_REPOSITORY_URL)\b")
+_METRIC = re.compile(r'(Counter|Gauge|Histogram)\(\s*"(orders_\w+)"')
+_ELSEWHERE = {"ORDERS_PYTHON", "ORDERS_POSTGRES_PASSWORD"}
+"""Read by the script `orders` and by Compose, not by the services."""
+_EXAMPLES = {"projections/sku_sales.py", "tests/unit/projections/test_sku_sales.py"}
+"""Files that docs/extend.md tells the reader to write."""
+
+
+def _text(page: Path) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", _text(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=str)
+def test_links_lead_somewhere(page):
+    for target, anchor in _LINK.findall(_text(page)):
+        linked = (ROOT / page.parent / target).resolve() if target else ROOT / page
+        assert linked.exists(), f"{page} links to {target}"
+        if anchor:
+            assert anchor in _anchors(linked.relative_to(ROOT)), f"{page} links to {target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=str)
+def test_files_that_are_named_exist(page):
+    missing = {name for name in _FILE.findall(_text(page)) if name not in _EXAMPLES and not (ROOT / name).exists()}
+
+    assert not missing
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=str)
+def test_commands_that_are_named_exist(page):
+    assert set(_COMMAND.findall(_text(page))) <= {command.name for command in COMMANDS}
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=str)
+def test_variables_that_are_named_exist(page):
+    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
+
+    assert set(_VARIABLE.findall(_text(page))) <= known | _ELSEWHERE
+
+
+def test_every_metric_is_documented_and_no_other():
+    code = "\n".join((ROOT / module).read_text(encoding="utf-8") for module in modules(*PACKAGES))
+    exposed = {name + ("_total" if kind == "Counter" else "") for kind, name in _METRIC.findall(code)}
+
+    assert {row[0] for row in table(_text(Path("docs/operations.md")), "## What to watch")} == exposed
+
+
+def test_every_topic_is_documented():
+    for topic in TOPICS:
+        assert f"`{topic.name}`" in _text(Path("docs/architecture.md"))

@@ -1,0 +1,76 @@
+"""The pure parts of the log tail: ages, those who wait, and which log it is."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from event_schemas.positions import LogIdentity
+from infra.log_ages import PartitionAges
+from infra.log_reached import Reached
+from infra.log_watch import why_other
+
+
+def test_the_age_of_an_offset_is_that_of_its_append() -> None:
+    ages = PartitionAges([0], [1_000])
+    for offset, timestamp in [(5, 2_000), (6, 2_050), (7, 9_000)]:
+        ages.remember(offset, timestamp)
+    assert [ages.appended_ms(offset) for offset in (0, 4, 5, 6, 7, 100)] == [1_000, 1_000, 2_000, 2_000, 9_000, 9_000]
+    assert PartitionAges().appended_ms(3) is None
+
+
+@given(st.lists(st.integers(0, 5_000), min_size=1, max_size=6_000))
+def test_ages_stay_bounded_and_are_never_too_young(gaps: list[int]) -> None:
+    ages, now, appended = PartitionAges(), 0, []
+    for offset, gap in enumerate(gaps):
+        now += gap
+        appended.append(now)
+        ages.remember(offset, now)
+    assert len(ages.offsets) == len(ages.timestamps_ms) <= 2_048
+    assert ages.offsets == sorted(ages.offsets)
+    for offset in range(0, len(gaps), 97):
+        said = ages.appended_ms(offset)
+        assert said is not None
+        assert said <= max(appended[offset], appended[0])
+    last = ages.appended_ms(len(gaps) - 1)
+    assert last is not None
+    assert appended[-1] - last <= 100
+
+
+async def test_waiters_are_told_once_their_offset_is_passed() -> None:
+    reached = Reached()
+    waiters = {offset: reached.future(0, offset) for offset in (3, 1, 2, 9)}
+    other = reached.future(1, 1)
+    reached.advance(0, 2)
+    assert {offset for offset, waiter in waiters.items() if waiter.done()} == {1, 2}
+    reached.advance(0, 100)
+    assert all(waiter.done() for waiter in waiters.values())
+    assert not other.done()
+
+
+async def test_those_who_give_up_leave_nothing_behind() -> None:
+    reached = Reached()
+    for _ in range(1_000):
+        reached.future(0, 5).cancel()
+        await asyncio.sleep(0)
+    assert len(reached) <= 101
+
+
+KNOWN = LogIdentity(2, {0: b"a"})
+
+
+@pytest.mark.parametrize(
+    ("found", "ends", "other"),
+    [
+        (LogIdentity(2, {0: b"a"}), {0: 5, 1: 0}, None),
+        (LogIdentity(2, {0: b"a", 1: b"b"}), {0: 50, 1: 7}, None),
+        (LogIdentity(3, {0: b"a"}), {0: 5, 1: 0, 2: 0}, "3 partitions"),
+        (LogIdentity(2, {0: b"z"}), {0: 5, 1: 0}, "another record"),
+        (LogIdentity(2), {0: 0, 1: 0}, "another record"),
+        (LogIdentity(2, {0: b"a"}), {0: 4, 1: 0}, "ends at 4"),
+    ],
+)
+def test_another_log_is_noticed(found: LogIdentity, ends: dict[int, int], other: str | None) -> None:
+    reason = why_other(KNOWN, {0: 5, 1: 0}, found, ends)
+    assert reason is None if other is None else other in str(reason)

@@ -1,0 +1,52 @@
+"""The command line as a whole."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from order_service.cli import COMMANDS, main
+
+CHECKOUT = Path(__file__).parents[3]
+
+
+def orders(*arguments: str) -> int | str | None:
+    """The exit code."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    return ended.value.code
+
+
+def test_help_names_every_command_and_loads_none() -> None:
+    script = """if True:
+        import sys, order_service.cli
+        try:
+            order_service.cli.main(["--help"])
+        finally:
+            print([name for name in sys.modules if name.startswith("order_service.")])"""
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True).stdout
+    assert shown.endswith("['order_service.cli']\n")
+    assert all(f" {command.name} " in shown for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_every_command_can_be_loaded(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert orders(command, "--help") == 0
+    assert f"./orders {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["status", "--nonsense"], ["up", "--workers", "none"]])
+def test_wrong_use_is_2(arguments: list[str]) -> None:
+    assert orders(*arguments) == 2
+
+
+def test_an_unusable_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("ORDERS_HTTP_PORT", "http")
+    assert orders("status") == 2
+    assert capsys.readouterr().err.startswith("setting ORDERS_HTTP_PORT: ")
+
+
+def test_the_script_is_plain_shell() -> None:
+    assert subprocess.run(["sh", "-n", CHECKOUT / "orders"], check=False).returncode == 0
+    assert (CHECKOUT / "orders").stat().st_mode & 0o111
