@@ -124,7 +124,7 @@ _CORRELATION = _header(
     {"minLength": 1, "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     "Goes along with the command into its record",
 )
-_TRACE = _header("traceparent", {"pattern": "^[!-~]*$"}, "W3C Trace Context; without X-Correlation-Id its trace id is the correlation id")
+_TRACE = _header("traceparent", {}, "W3C Trace Context; without X-Correlation-Id its trace id is the correlation id")
 _IF_MATCH = _header("If-Match", {"pattern": '^"(0|[1-9][0-9]{0,8})"$'}, "The ETag of the order as it must be: its version in quotes")
 _PATH_ID = {
     "name": "order_id",

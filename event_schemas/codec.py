@@ -1,5 +1,6 @@
 """Bytes to messages: what stands in the two topics, read so that every reader comes to the same verdict."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -94,7 +95,7 @@ def _canonical_id(message: dict[str, Any], name: str) -> UUID:
 def _invalid(message: dict[str, Any], problem: str) -> InvalidCommand:
     command_id, order_id = _canonical_id(message, "id"), _canonical_id(message, "order_id")
     readable = {
-        "key_hash": _text_or(message.get("key_hash"), None),
+        "key_hash": _key_hash(message.get("key_hash")),
         "type": _text_or(message.get("type"), "unknown"),
         "correlation_id": _text_or(message.get("correlation_id"), str(command_id)),
         "actor": _text_or(message.get("actor"), "unknown"),
@@ -110,3 +111,7 @@ def _text_or(value: object, otherwise: Any) -> Any:
     if isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable():
         return value
     return otherwise
+
+
+def _key_hash(value: object) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) else None

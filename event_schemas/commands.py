@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from event_schemas.values import MAX_LINES, Closed, Currency, CustomerId, Id, Line, Text, Time
+from event_schemas.values import MAX_LINES, Closed, Currency, CustomerId, Id, KeyHash, Line, Text, Time
 
 COMMAND_SCHEMA_VERSION = 1
 
@@ -45,7 +45,7 @@ class _Envelope(Closed):
     id: Id
     schema_version: int
     order_id: Id
-    key_hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    key_hash: KeyHash | None = None
     expected_version: Annotated[int, Field(ge=0)] | None = None
     correlation_id: Text
     issued_at: Time
@@ -87,7 +87,7 @@ class InvalidCommand(Closed):
     id: UUID
     order_id: UUID
     type: str
-    key_hash: str | None
+    key_hash: KeyHash | None
     correlation_id: str
     issued_at: Time
     actor: str

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 from pydantic import Field
 
-from event_schemas.values import Amount, Currency, CustomerId, Id, Open, Quantity, Text, Time, Total
+from event_schemas.values import Amount, Currency, CustomerId, Id, KeyHash, Open, Quantity, Text, Time, Total, Units, Words
 
 EVENT_SCHEMA_VERSION = 1
 MAX_VERSION = 2**31 - 1
@@ -34,7 +34,7 @@ class OrderCreated(Open):
     customer_id: CustomerId
     currency: Currency
     lines: tuple[OrderedLine, ...]
-    units: int
+    units: Units
     total: Total
     ordered_at: Time
     reference: Text | None = None
@@ -56,16 +56,16 @@ class OrderCancelled(Open):
     cancelled_at: Time
     ordered_at: Time
     currency: Currency
-    units: int
+    units: Units
     total: Total
 
 
 class CommandRejected(Open):
     """A command was refused. `version` in the envelope is the order's as it was, 0 without an order."""
 
-    code: str
-    detail: str
-    command_type: str
+    code: Words
+    detail: Words
+    command_type: Words
     customer_id: CustomerId | None = None
 
 
@@ -82,10 +82,10 @@ class Envelope(Open):
     order_id: Id
     version: Annotated[int, Field(ge=0, le=MAX_VERSION)]
     command_id: Id
-    key_hash: str | None = None
-    correlation_id: str
+    key_hash: KeyHash | None = None
+    correlation_id: Words
     occurred_at: Time
-    actor: str
+    actor: Words
 
     def encoded(self) -> bytes:
         """The record's bytes: the same record gives the same bytes."""

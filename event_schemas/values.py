@@ -24,6 +24,8 @@ CURRENCIES = frozenset(currency.alpha_3 for currency in pycountry.currencies)
 MAX_AMOUNT = Decimal(1_000_000_000)
 MAX_LINES = 100
 MAX_QUANTITY = 100_000
+MAX_UNITS = MAX_LINES * MAX_QUANTITY
+_TOTAL = re.compile(r"\d{1,17}(\.\d{1,4})?", re.ASCII)
 _AMOUNT = re.compile(r"\d{1,10}(\.\d{1,4})?", re.ASCII)
 
 
@@ -70,7 +72,11 @@ def _amount(value: Any) -> Decimal:
 
 
 def _total(value: Any) -> Decimal:
-    return value if isinstance(value, Decimal) else Decimal(value)
+    if isinstance(value, Decimal):
+        return value
+    if not isinstance(value, str) or not _TOTAL.fullmatch(value):
+        raise ValueError("must be a decimal string of at most 17 digits and 4 decimals")
+    return Decimal(value)
 
 
 def decimal_text(amount: Decimal) -> str:
@@ -113,12 +119,17 @@ def _time_text(value: Any) -> Any:
 
 Text = Annotated[str, Strict(), StringConstraints(min_length=1, max_length=200), AfterValidator(_without_control_characters)]
 CustomerId = Annotated[Text, AfterValidator(_without_slash)]
+Words = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_without_control_characters)]
+"""Text that we write ourselves, such as a reason; bounded, so that a database takes it."""
 Amount = Annotated[Decimal, BeforeValidator(_amount, json_schema_input_type=str), PlainSerializer(decimal_text, return_type=str)]
 """A price that a client sent: a decimal string, 0 to 1,000,000,000, at most 4 decimals."""
 Total = Annotated[Decimal, BeforeValidator(_total, json_schema_input_type=str), PlainSerializer(decimal_text, return_type=str)]
-"""An exact sum of amounts: as large and as fine as the sum is."""
+"""An exact sum of an order's amounts."""
 Currency = Annotated[str, Strict(), AfterValidator(_currency)]
 Quantity = Annotated[int, Strict(), Field(ge=1, le=MAX_QUANTITY)]
+Units = Annotated[int, Strict(), Field(ge=1, le=MAX_UNITS)]
+KeyHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""SHA-256 of an Idempotency-Key with its scope, in hexadecimal."""
 Id = Annotated[UUID, BeforeValidator(_canonical_uuid, json_schema_input_type=str)]
 Time = Annotated[AwareDatetime, BeforeValidator(_time_text, json_schema_input_type=str), AfterValidator(_in_utc)]
 

@@ -16,6 +16,7 @@ from infra.settings import Settings
 
 RETRY_S = 0.5
 """Pause between two attempts to reach PostgreSQL."""
+RECONNECT_S = 0.05
 CONNECT_S = 3
 STATEMENT_MS = 4000
 """Longest that PostgreSQL may work on one query of a reader."""
@@ -80,8 +81,9 @@ async def _read_snapshots(connection: AsyncConnection[Any]) -> None:
 
 def reason_of(error: psycopg.Error, address: str) -> str:
     """One line that says why PostgreSQL can't be used and what to do; it holds no data and no password."""
-    told = error.diag.message_primary if error.sqlstate else _refusal(str(error))
-    if told:
+    told = _refusal(str(error)) if error.sqlstate is None else error.diag.message_primary
+    going_down_or_up = (error.sqlstate or "").startswith(("08", "57P")) or (told or "").startswith("the database system is")
+    if told and not going_down_or_up:
         return f"PostgreSQL at {address} says: {told}; put that right or correct DATABASE_URL"
     return f"PostgreSQL does not answer at {address}: start it or set DATABASE_URL"
 
@@ -117,8 +119,14 @@ class DatabaseSession:
             except (DeadlockDetected, SerializationFailure) as error:
                 _log.info("transaction repeated: %s", error.diag.message_primary)
             except psycopg.OperationalError as error:
-                self._health.wait_for(_TOPIC, reason_of(error, self._address))
+                lost = self._connection is not None and self._connection.closed
                 await self.close()
+                if lost:
+                    # Not yet worth a word: the next attempt tells whether PostgreSQL is away or only restarted.
+                    _log.info("the connection to PostgreSQL was lost; opening another")
+                    await asyncio.sleep(RECONNECT_S)
+                    continue
+                self._health.wait_for(_TOPIC, reason_of(error, self._address))
                 await asyncio.sleep(RETRY_S)
 
     async def close(self) -> None:

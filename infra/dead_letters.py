@@ -5,12 +5,13 @@ same dead letter; readers drop the repeat.
 """
 
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.structs import RecordMetadata
 
 from event_schemas.topics import DEAD_LETTERS
 from infra.log_reader import log_beginnings, log_ends, new_piece_reader, read_ranges, stop_quietly
@@ -47,6 +48,15 @@ class Place:
 
 
 @dataclass(frozen=True)
+class RawRecord:
+    """What anyone may have written to a topic."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True)
 class DeadLetter:
     """A record that could not be read. `timestamp_ms` is the original's, `found_ms` when it was put aside, both since 1970."""
 
@@ -55,9 +65,7 @@ class DeadLetter:
     by: str
     timestamp_ms: int
     found_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
+    original: RawRecord
 
     @property
     def found_at(self) -> datetime:
@@ -86,10 +94,13 @@ def read_letter(record: ConsumerRecord) -> DeadLetter | Settled | None:
     headers = tuple(record.headers)
     # Ours are the last ones: the original may carry headers of the same names, when it was a dead letter before.
     if (values := _ours(headers, _LETTER_HEADERS)) is not None:
-        original = headers[: -len(_LETTER_HEADERS)]
-        found_ms = record.timestamp
         return DeadLetter(
-            _place(values), values[_REASON], values[_BY], int(values[_TIMESTAMP]), found_ms, record.key, record.value, original
+            place=_place(values),
+            reason=values[_REASON],
+            by=values[_BY],
+            timestamp_ms=int(values[_TIMESTAMP]),
+            found_ms=record.timestamp,
+            original=RawRecord(record.key, record.value, headers[: -len(_LETTER_HEADERS)]),
         )
     if (values := _ours(headers, _SETTLED_HEADERS)) is not None:
         resolution: Resolution = "retried" if values[_RESOLUTION] == "retried" else "discarded"
@@ -125,8 +136,9 @@ class DeadLetters:
 
         Raises KafkaError when the broker does not take it. Doing it again is harmless.
         """
-        headers = letter_headers(record, reason, self._by)
-        await self._producer.send_and_wait(self._topic, record.value, record.key, headers=list(headers))
+        partitions = len(await self._producer.partitions_for(self._topic))
+        letter = RawRecord(record.key, record.value, letter_headers(record, reason, self._by))
+        await append_bytes(self._producer, self._topic, record.partition % partitions, letter)
 
     async def settle(self, place: Place, resolution: Resolution) -> None:
         """Say that a dead letter was dealt with; lists hide it from then on. Raises KafkaError when the broker does not take it."""
@@ -135,7 +147,16 @@ class DeadLetters:
         await self._producer.send_and_wait(self._topic, None, str(place).encode(), headers=list(headers))
 
 
-async def read_dead_letters(settings: Settings, topic: str = DEAD_LETTERS) -> AsyncIterator[DeadLetter | Settled]:
+async def append_bytes(producer: AIOKafkaProducer, topic: str, partition: int, raw: RawRecord) -> RecordMetadata:
+    """Append any record, also one that `send` refuses (neither key nor value). Returns where it stands, raises KafkaError."""
+    batch = producer.create_batch()
+    batch.append(timestamp=None, key=raw.key, value=raw.value, headers=list(raw.headers))
+    batch.close()
+    metadata: RecordMetadata = await (await producer.send_batch(batch, topic, partition=partition))
+    return metadata
+
+
+async def read_dead_letters(settings: Settings, topic: str = DEAD_LETTERS) -> AsyncGenerator[DeadLetter | Settled, None]:
     """All that stands in `order-dead-letters` now, repeats of a dead letter dropped.
 
     A word that settles may come before its dead letter: they stand on different partitions. Raises KafkaError or TimeoutError

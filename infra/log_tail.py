@@ -55,6 +55,7 @@ class LogTail:
         self._on_replaced: list[Callable[[], None]] = []
         self._positioned = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     async def start(self) -> None:
         """Begin; returns when positioned at the log's end, however long the broker is away. Raises NoBroker when none is configured."""
@@ -70,6 +71,7 @@ class LogTail:
 
     async def stop(self) -> None:
         """End. Takes at most about 2 s, broker or not."""
+        self._stopping = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -80,6 +82,8 @@ class LogTail:
         await asyncio.wait({self._task})
         if not self._task.cancelled():
             self._task.result()
+        elif not self._stopping:
+            raise RuntimeError("the log tail was cancelled by someone else than its owner")
 
     @property
     def identity(self) -> LogIdentity:
@@ -139,7 +143,7 @@ class LogTail:
                     self._positioned.set()
                     await self._read(reader)
             except (KafkaError, OSError, TimeoutError) as error:
-                where, why = bootstrap_servers(self._settings), error or type(error).__name__
+                where, why = bootstrap_servers(self._settings), str(error) or type(error).__name__
                 self._health.wait_for(_HEALTH, f"the event log can't be read at {where} ({why}): is Kafka running?")
             except BrokenLog as error:
                 self._health.wait_for(_HEALTH, str(error))

@@ -8,9 +8,9 @@ from aiokafka import AIOKafkaConsumer
 from event_schemas.positions import LogIdentity
 from infra.log_reader import log_ends
 
-LOOK_S = 3.0
+LOOK_S = 2.0
 """Seconds between two looks at the log's ends."""
-_ANSWER_S = 5.0
+_ANSWER_S = 4.0
 
 
 def why_other(known: LogIdentity, seen: Mapping[int, int], found: LogIdentity, ends: Mapping[int, int]) -> str | None:
@@ -27,7 +27,7 @@ def why_other(known: LogIdentity, seen: Mapping[int, int], found: LogIdentity, e
 
 
 async def look_after(reader: AIOKafkaConsumer, topic: str, seen: Mapping[int, int], closed: Set[int]) -> None:
-    """Look at the log every 3 s; never returns.
+    """Look at the log every 2 s; never returns.
 
     Raises TimeoutError when the broker does not answer, when a partition has not moved though it had more two looks long, or
     when the log is shorter than what was seen; KafkaError when the broker refuses. Each means: make a new reader.

@@ -31,7 +31,7 @@ async def replay(subscription: Subscription, live: LiveEnd, slices: LogSlices, d
         try:
             records = await slices.read(ranges)
         except (KafkaError, OSError, TimeoutError) as error:
-            _log.warning("a replay waits for the broker: %s", error or type(error).__name__)
+            _log.warning("a replay waits for the broker: %s", str(error) or type(error).__name__)
             await asyncio.sleep(_RETRY_S)
             continue
         for chunk in _chunks(records):

@@ -1,9 +1,7 @@
 """Is the running stack well? Each finding in plain words."""
 
-import http.client
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from infra.settings import Settings
 from order_service.finding import Finding
@@ -11,10 +9,6 @@ from order_service.running_stack import stack_settings
 from order_service.stack_folder import StackFolder
 from order_service.stack_record import read_record
 from order_service.stack_status import read_status
-
-_LAG = "orders_lag_records"
-"""Gauges of this name, whatever their labels, are records that a service has not come to yet."""
-_MUCH_LAG = 10_000
 
 
 def stack_findings(settings: Settings, folder: StackFolder) -> Iterator[Finding]:
@@ -29,7 +23,9 @@ def stack_findings(settings: Settings, folder: StackFolder) -> Iterator[Finding]
     if settings.kafka_bootstrap_servers:
         yield from _topics(settings)
     if record:
-        yield from _lags(status)
+        from order_service.doctor_lag import lag_findings  # noqa: PLC0415 the Kafka client: only a running stack needs it
+
+        yield from lag_findings(settings, status)
 
 
 def _services(status: dict[str, Any]) -> Iterator[Finding]:
@@ -58,25 +54,3 @@ def _topics(settings: Settings) -> Iterator[Finding]:
     yield from (Finding("fail", "topics", problem) for problem in problems)
     if not problems:
         yield Finding("ok", "topics", "there, with the right settings")
-
-
-def _lags(status: dict[str, Any]) -> Iterator[Finding]:
-    for name, service in status["services"].items():
-        metrics = [instance["metrics"] for instance in service["instances"] if instance["metrics"]]
-        lags = [lag for url in metrics for lag in _gauges(url)]
-        if lags:
-            behind = int(sum(lags))
-            yield Finding("ok" if behind < _MUCH_LAG else "warn", "lag", f"{name} is {behind} records behind")
-
-
-def _gauges(url: str) -> list[float]:
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=2)
-    try:
-        connection.request("GET", parts.path)
-        lines = connection.getresponse().read().decode().splitlines()
-    except (OSError, http.client.HTTPException):
-        return []
-    finally:
-        connection.close()
-    return [float(line.rpartition(" ")[2]) for line in lines if line.startswith(_LAG)]

@@ -12,6 +12,7 @@ import uvicorn
 import uvloop
 from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import SecretStr
 
 from command_api.command_log import CommandLog
 from command_api.routes import create_command_router
@@ -49,6 +50,16 @@ def create_app(health: Health, routers: Sequence[APIRouter]) -> FastAPI:
         return Response(document, media_type="application/json")
 
     return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The whole interface described, with nothing behind it."""
+    settings = Settings(DATABASE_URL=SecretStr("postgresql://nowhere"))
+    health = Health("gateway")
+    reads = _read_models(settings, LogTail(settings, "nobody", health=health), health)
+    assert reads is not None
+    routers = [create_command_router(CommandLog(settings, health)), create_query_router(reads)]
+    return describe(create_app(health, routers))
 
 
 def _create_health_router(health: Health) -> APIRouter:
@@ -95,7 +106,9 @@ async def serve(settings: Settings) -> None:
     own = await own_health.serve(health, settings)
     try:
         async with asyncio.TaskGroup() as tasks:
-            work = [commands.run(), follow_log(tail, health), announce(commands, health)] + ([watch_reads(reads, health)] if reads else [])
+            looked = asyncio.Event()
+            work = [commands.run(), follow_log(tail, health), announce(commands, looked, health)]
+            work += [watch_reads(reads, looked, health)] if reads else []
             background = [tasks.create_task(part) for part in work]
             await server.serve([listener])
             for task in background:

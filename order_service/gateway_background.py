@@ -14,9 +14,10 @@ READS = "read models"
 _LOOK_S = 2.0
 
 
-async def announce(commands: CommandLog, health: Health) -> None:
-    """Say that the gateway has started, once commands can be appended."""
+async def announce(commands: CommandLog, looked: asyncio.Event, health: Health) -> None:
+    """Say that the gateway has started, once commands can be appended and the read side was looked at."""
     await commands.opened()
+    await looked.wait()
     health.started()
 
 
@@ -32,8 +33,8 @@ async def follow_log(tail: LogTail, health: Health) -> None:
         await tail.stop()
 
 
-async def watch_reads(reads: ReadModels, health: Health) -> None:
-    """Keep the read side open until cancelled, and let `health` say every 2 s whether it can be read."""
+async def watch_reads(reads: ReadModels, looked: asyncio.Event, health: Health) -> None:
+    """Keep the read side open until cancelled, and let `health` say every 2 s whether it can be read; `looked`: it was looked at once."""
     await reads.start()
     try:
         while True:
@@ -42,6 +43,7 @@ async def watch_reads(reads: ReadModels, health: Health) -> None:
                 health.settled(READS)
             except Problem as problem:
                 health.wait_for(READS, problem.detail)
+            looked.set()
             await asyncio.sleep(_LOOK_S)
     finally:
         await reads.stop()

@@ -2,11 +2,15 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import psutil
+
+_KILLED_S = 5.0
+"""How long a killed process may take to be gone."""
 
 
 class ProcessIdentity(NamedTuple):
@@ -30,8 +34,7 @@ class ProcessIdentity(NamedTuple):
         """The very process, None when it has ended."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(_started(self.pid) - self.started) < 0.02
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+            return process if abs(_started(self.pid) - self.started) < 0.02 and _runs(process) else None
         except psutil.NoSuchProcess:
             return None
 
@@ -45,11 +48,25 @@ def end_processes(
     for process in found:
         _signal(process, stop_signal)
         _signal(process, signal.SIGCONT)  # a frozen process can't end
-    _, alive = psutil.wait_procs(everyone, timeout=grace_s)
-    for process in alive:
+    for process in _wait_for(everyone, grace_s):
         _signal(process, signal.SIGKILL)
-    psutil.wait_procs(alive, timeout=5)
+    _wait_for(everyone, _KILLED_S)
     return [process.pid for process in found]
+
+
+def _wait_for(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    """Those that still run when the time is up. One that ended and that nobody has collected yet (a zombie) does not run."""
+    deadline = time.monotonic() + timeout_s
+    while (running := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return running
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _started(pid: int) -> float:

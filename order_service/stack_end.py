@@ -3,12 +3,11 @@
 import time
 
 from order_service.leftovers import end_guests, end_leftovers
-from order_service.process_identity import ProcessIdentity, end_processes
+from order_service.process_identity import end_processes
 from order_service.stack_folder import AlreadyRuns, StackFolder
-from order_service.stack_record import read_record
 
 _SUPERVISOR_GRACE_S = 9.0
-_BEFORE_RECORD_S = 60.0
+_NAMED_S = 1.0
 
 
 def end_stack(folder: StackFolder) -> str:
@@ -28,14 +27,9 @@ def end_stack(folder: StackFolder) -> str:
 
 
 def _end_supervisor(folder: StackFolder) -> None:
-    deadline = time.monotonic() + _BEFORE_RECORD_S
+    deadline = time.monotonic() + _NAMED_S
     while folder.is_held() and time.monotonic() < deadline:
-        if supervisor := _supervisor(folder):
+        if supervisor := folder.holder():
             end_processes([supervisor], grace_s=_SUPERVISOR_GRACE_S, children=False)
             return
         time.sleep(0.05)
-
-
-def _supervisor(folder: StackFolder) -> ProcessIdentity | None:
-    record = read_record(folder)
-    return record.supervisor if record and record.supervisor.find() else None

@@ -23,7 +23,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
     for service, identity in guests(folder):
         joined.setdefault(service, []).append(identity.pid)
     services = {
-        name: _service([p for p in record.processes if p.service == name] if record else [], joined.get(name, []), held)
+        name: service_status([p for p in record.processes if p.service == name] if record else [], joined.get(name, []), held=held)
         for name in SERVICES
     }
     silent = held and is_silent(folder)
@@ -37,7 +37,8 @@ def read_status(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _service(processes: list[ProcessRecord], guest_pids: list[int], held: bool) -> dict[str, Any]:
+def service_status(processes: list[ProcessRecord], guest_pids: list[int], *, held: bool) -> dict[str, Any]:
+    """One service's part of the answer; without any process it starts while the folder is `held`, else it is stopped."""
     states = {process.state for process in processes} or {"starting" if held else "stopped"}
     return {
         "pids": [process.process.pid for process in processes if process.process] + guest_pids,
@@ -51,7 +52,10 @@ def _service(processes: list[ProcessRecord], guest_pids: list[int], held: bool) 
 
 def masked(url: str | None) -> str:
     """A URL without its password, for people and logs."""
-    return re.sub(r"(?<=://)([^:/@]*):[^@]*@", r"\1:****@", url) if url else "-"
+    if not url:
+        return "-"
+    url = re.sub(r"(?<=://)([^:/@]*):[^@]*@", r"\1:****@", url)
+    return re.sub(r"(?<=password=)('(?:[^'\\]|\\.)*'|[^\s&]+)", "****", url)
 
 
 def render(status: dict[str, Any]) -> str:

@@ -71,14 +71,12 @@ class Projector:
         self._waiting: frozenset[int] = frozenset()
         self._look_at = 0.0
         self._stopped: set[int] = set()
-        self._lettered: dict[int, int] = {}
 
     async def assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
         """Where PostgreSQL's checkpoints say to go on. Partitions that can't be opened yet are opened by a later tick."""
         for partition in self._stopped:
             self._health.settled(_newer(partition))
         self._stopped.clear()
-        self._lettered.clear()
         self._waiting = partitions
         return await self._open_waiting()
 
@@ -109,11 +107,9 @@ class Projector:
         return _Outcome(runs)
 
     async def _bury(self, run: Run) -> None:
-        """Keep unreadable records among the dead letters before the transaction that passes them commits."""
+        """Keep unreadable records among the dead letters before the transaction that passes them commits. Twice is harmless."""
         for record, reason in run.garbage:
-            if record.offset > self._lettered.get(record.partition, -1):
-                await self._dead_letter(record, reason)
-                self._lettered[record.partition] = record.offset
+            await self._dead_letter(record, reason)
 
     def _progress(self, runs: Mapping[int, Run]) -> Progress:
         for partition, run in runs.items():

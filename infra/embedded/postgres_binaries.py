@@ -63,7 +63,9 @@ def erase_binaries(folder: Path) -> None:
     """Remove what `binaries` put outside of `folder`."""
     pointer = folder / _POINTER
     if pointer.exists():
-        shutil.rmtree(pointer.read_text(encoding="utf-8"), ignore_errors=True)
+        place = Path(pointer.read_text(encoding="utf-8"))
+        if _is_ours(place):
+            shutil.rmtree(place)
         pointer.unlink()
 
 

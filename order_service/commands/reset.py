@@ -14,9 +14,10 @@ from order_service.stack_folder import AlreadyRuns, StackFolder
 
 def reset(*, yes: Annotated[bool, typer.Option("--yes", help="Don't ask")] = False) -> None:
     """Stop everything and remove the embedded servers' data, all orders included. Downloaded jars stay."""
-    folder = StackFolder(Settings().home)
-    doomed = [place for place in (folder.kafka, folder.postgres, folder.logs) if place.exists()]
-    if not doomed:
+    settings = Settings()
+    folder = StackFolder(settings.home)
+    doomed = (folder.kafka, folder.logs, settings.snapshot_folder)
+    if not any(place.exists() for place in (*doomed, folder.postgres)):
         sys.stdout.write(f"there is nothing to remove in {folder.home}\n")
         return
     if not yes and not _confirmed(folder):
@@ -27,8 +28,8 @@ def reset(*, yes: Annotated[bool, typer.Option("--yes", help="Don't ask")] = Fal
     try:
         with folder.held():
             EmbeddedPostgres(folder.postgres).erase()
-            shutil.rmtree(folder.kafka)
-            shutil.rmtree(folder.logs)
+            for place in doomed:
+                shutil.rmtree(place, ignore_errors=True)
     except AlreadyRuns as error:
         sys.stderr.write(f"{error}\n")
         raise typer.Exit(1) from error

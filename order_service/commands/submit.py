@@ -14,13 +14,15 @@ from typing import Annotated
 
 import orjson
 import typer
+import uvloop
 
-from infra.settings import Settings
 from order_service.commands.submit_client import Answer, GatewayLost, OrderClient
 from order_service.commands.submit_feed import FeedLost, follow
 from order_service.commands.submit_lines import BadLine, Order, OrderFile
 from order_service.commands.submit_outcomes import Outcomes, Sent
 from order_service.commands.submit_progress import Progress, new_progress
+from order_service.running_stack import stack_settings
+from order_service.stack_addresses import urls
 
 _MOST_WAITING = 20_000
 _OVERDUE_S = 2.0
@@ -40,15 +42,13 @@ def submit(
     concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Orders under way at the same time")] = 64,
 ) -> None:
     """Place the orders of a file; sending it again adds nothing. Exits 1 when a line failed."""
-    settings = Settings()
-    url = url or f"http://{settings.bind}:{settings.http_port}"
-    feed = feed or f"ws://{settings.bind}:{settings.feed_port}/feed"
+    running = urls(stack_settings(), None, None)
     begun = time.monotonic()
     submission: Submission | None = None
     problem: str | None = None
     try:
         submission = Submission(OrderFile(file), new_progress(quiet=as_json))
-        asyncio.run(submission.run(url=url, feed=feed, concurrency=concurrency))
+        uvloop.run(submission.run(url=url or running.http, feed=feed or running.feed, concurrency=concurrency))
     except (OSError, EOFError, FeedLost, GatewayLost) as error:
         problem = str(error)
         sys.stderr.write(f"{problem}\n")

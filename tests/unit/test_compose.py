@@ -125,6 +125,13 @@ def test_data_are_on_named_volumes():
         assert _SERVICES[broker]["volumes"][0].endswith(f":{_environment(broker)['KAFKA_LOG_DIRS']}")
 
 
+def test_snapshots_are_on_a_volume_that_the_images_user_may_write():
+    folder = _settings("order_aggregate").snapshot_folder
+
+    assert _SERVICES["order_aggregate"]["volumes"] == [f"snapshots:{folder}"]
+    assert f"install -d -o orders -g orders {folder}" in _DOCKERFILE
+
+
 def test_the_database_is_reached_with_a_password_that_must_be_chosen():
     url = _settings("projections").database_url
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from aiokafka.admin import NewPartitions
+from aiokafka.errors import OutOfOrderSequenceNumber
 
 from command_api.command_log import CommandLog, NotAcknowledged
 from event_schemas.positions import CommandPlace
@@ -83,6 +84,20 @@ async def test_a_broker_that_froze_gets_commands_again(log: CommandLog, broker: 
     order = str(uuid4())
     place = await log.append(order, b"{}")
     assert [record.offset for record in await read_topic(settings, COMMANDS, 4) if record.key == order.encode()] == [place.offset]
+
+
+async def test_a_producer_that_refuses_everything_is_replaced(log: CommandLog, monkeypatch: pytest.MonkeyPatch):
+    """What aiokafka #1017 does after an outage: every send fails, for ever."""
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise OutOfOrderSequenceNumber
+
+    assert log._open is not None
+    monkeypatch.setattr(log._open.producer, "send", refuse)
+
+    assert await refused_after(log) < 3
+    # A request that comes while the producer is replaced waits for the new one.
+    await log.append(str(uuid4()), b"{}")
 
 
 async def test_a_broker_that_was_away_at_the_start(

@@ -74,11 +74,12 @@ async def gateway(stack: Stack) -> AsyncIterator[ServiceProcess]:
 
 
 @pytest.fixture(scope="module")
-async def workers(stack: Stack) -> AsyncIterator[list[ServiceProcess]]:
-    """The aggregate and the projections."""
+async def workers(stack: Stack, gateway: ServiceProcess) -> AsyncIterator[list[ServiceProcess]]:
+    """The aggregate and the projections; the gateway has noticed them."""
     started = [stack.service(module, module).start() for module in ("order_aggregate", "projections")]
     for process in started:
         await process.until("running", 40)
+    await gateway.until("running", 20)
     yield started
     for process in started:
         process.end()

@@ -114,11 +114,11 @@ async def test_a_port_in_use_is_named_with_its_setting(stack: Stack, gateway: Se
     assert "change ORDERS_HTTP_PORT" in second.log.read_text()
 
 
-async def test_it_stops_within_three_seconds(stack: Stack):
+async def test_it_stops_within_three_seconds(stack: Stack, workers: list[ServiceProcess]):
     environment = {**stack.environment, "ORDERS_HTTP_PORT": str(free_port())}
     process = ServiceProcess("order_service.gateway", environment, stack.folder / "stopping.log").start()
     try:
-        await process.until("waiting")
+        await process.until("running")
         assert process.stop(3) == 0
         assert "Traceback" not in process.log.read_text()
     finally:

@@ -30,7 +30,7 @@ def settings_for(kafka: str, **more: Any) -> Settings:
 async def until(true: Callable[[], bool]) -> None:
     """Return when it is true. Raises TimeoutError after 15 s."""
     async with asyncio.timeout(DEADLINE_S):
-        while not true():  # noqa: ASYNC110 what is looked at knows no events
+        while not true():
             await asyncio.sleep(0.02)
 
 

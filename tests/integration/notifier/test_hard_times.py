@@ -41,14 +41,13 @@ async def test_a_client_that_does_not_read_is_ended_while_others_go_on(feed: Run
 
     assert [event["seq"] for event in healthy.events()] == list(range(1, sent + 1))
     stalled.transport.resume_reading()
-    code, reason = await FeedClient(stalled).closed()
+    ended = FeedClient(stalled)
+    code, reason = await ended.closed()
     assert code == 4100
-    assert sent < 20_000
-
     again = await feed.client()
     await again.subscribe(orjson.loads(reason or "")["position"])
     await again.until("caught_up")
-    assert again.events() == []
+    assert len(ended.events()) + len(again.events()) == sent
 
 
 @pytest.fixture

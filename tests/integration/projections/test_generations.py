@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+from psycopg.errors import LockNotAvailable
+
 from infra.database import DatabaseSession
 from infra.health import Health
 from projections.generations import ensure_live_generation
@@ -85,6 +88,22 @@ async def test_the_worker_follows_the_pointer_to_another_generation(worker, data
 
     assert len(database.rows("order_history", "projections_2")) == 4
     assert len(database.rows("order_history")) == 2
+
+
+async def test_the_pointer_does_not_move_while_a_fetch_is_being_applied(worker, database):
+    """Otherwise a fetch could be committed to a generation that has just been found equal and put aside."""
+    tried = []
+
+    class LookingTable:
+        async def apply(self, connection, schema, records):
+            database.run("set lock_timeout = '200ms'")
+            with pytest.raises(LockNotAvailable):
+                database.run("update projections.live set schema = schema")
+            tried.append(schema)
+
+    worker.tables.append(LookingTable())
+    await worker.projector.handle({0: fetched_run([created()])})
+    assert tried == [FIRST]
 
 
 async def test_the_first_generation_does_not_stumble_over_an_orphaned_schema(new_worker, database):

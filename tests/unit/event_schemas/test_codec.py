@@ -82,3 +82,38 @@ def test_a_later_releases_messages_are_not_guessed_at():
         decode_command(orjson.dumps(_message(create()) | {"schema_version": 2}))
     with pytest.raises(NewerSchema):
         decode_record(orjson.dumps({"id": str(uuid4()), "type": "OrderReturned", "schema_version": 2}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("total", "abc"),
+        ("total", {}),
+        ("total", 9),
+        ("total", "1E+999999"),
+        ("total", "NaN"),
+        ("total", "0.00001"),
+        ("units", 2**63),
+        ("units", -1),
+        ("units", "2"),
+        ("currency", "XX\u0000"),
+        ("customer_id", "a\u0000b"),
+        ("lines", None),
+        ("ordered_at", "0001-01-01T00:00:00+23:59"),
+    ],
+)
+def test_a_record_with_values_that_no_table_could_hold_is_unreadable(field, value):
+    message = orjson.loads(given().when(create()).record.encoded())
+    message["data"][field] = value
+
+    with pytest.raises(Unreadable, match=field):
+        decode_record(orjson.dumps(message))
+
+
+@pytest.mark.parametrize("field", ["code", "detail", "command_type"])
+def test_a_rejection_with_control_characters_is_unreadable(field):
+    message = orjson.loads(given().when(ship()).record.encoded())
+    message["data"][field] = "a\u0000b"
+
+    with pytest.raises(Unreadable, match=field):
+        decode_record(orjson.dumps(message))
