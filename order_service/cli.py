@@ -30,6 +30,7 @@ COMMANDS = (
     Command("submit", "submit:submit", "Place a file of orders."),
     Command("tail", "tail:tail", "Show the live feed."),
     Command("bench", "bench:bench", "Measure latency and memory of the running stack."),
+    Command("faults", "faults:faults", "Hurt a stack of its own in every way, and check every promise."),
     Command("topics", "topics:app", "Create or check the topics."),
     Command("dead-letters", "dead_letters:app", "List, show, retry or discard what could not be read."),
 )

@@ -31,7 +31,7 @@ def lag_findings(settings: Settings, status: dict[str, Any]) -> Iterator[Finding
             next_commands[int(partition)] = max(float(offset), next_commands.get(int(partition), 0))
     if next_commands:
         yield _decided(settings, next_commands)
-    behind_s = _get(f"{status['urls']['http']}/sales?from=0001-01-01&to=0001-01-01")[1].get("Orders-Lag")
+    behind_s = _get(f"{status['urls']['http']}/sales?from=0001-01-01&to=0001-01-01")[1].get("orders-lag")
     if behind_s is not None:
         words = f"the read models are {float(behind_s):.0f} s behind the log"
         yield Finding("ok" if float(behind_s) < _LONG_S else "warn", "lag", words)
@@ -53,13 +53,13 @@ async def _ends(settings: Settings, partitions: list[int]) -> dict[int, int]:
 
 
 def _get(url: str) -> tuple[str, dict[str, str]]:
-    """Body and headers, both empty when nothing answers."""
+    """Body, and headers by lower-case name, both empty when nothing answers."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=3)
     try:
         connection.request("GET", f"{parts.path}?{parts.query}")
         answer = connection.getresponse()
-        return answer.read().decode(), dict(answer.headers.items())
+        return answer.read().decode(), {name.lower(): value for name, value in answer.headers.items()}
     except (OSError, http.client.HTTPException):
         return "", {}
     finally:

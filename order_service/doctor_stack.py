@@ -1,9 +1,15 @@
 """Is the running stack well? Each finding in plain words."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+from aiokafka.errors import KafkaError
+
+from infra.kafka import NoBroker
 from infra.settings import Settings
+from infra.topic_guard import check_topics
+from order_service.doctor_lag import lag_findings
 from order_service.finding import Finding
 from order_service.running_stack import stack_settings
 from order_service.stack_folder import StackFolder
@@ -23,8 +29,6 @@ def stack_findings(settings: Settings, folder: StackFolder) -> Iterator[Finding]
     if settings.kafka_bootstrap_servers:
         yield from _topics(settings)
     if record:
-        from order_service.doctor_lag import lag_findings  # noqa: PLC0415 the Kafka client: only a running stack needs it
-
         yield from lag_findings(settings, status)
 
 
@@ -40,13 +44,6 @@ def _services(status: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _topics(settings: Settings) -> Iterator[Finding]:
-    import asyncio  # noqa: PLC0415 and the Kafka client: only this check needs them
-
-    from aiokafka.errors import KafkaError  # noqa: PLC0415
-
-    from infra.kafka import NoBroker  # noqa: PLC0415
-    from infra.topic_guard import check_topics  # noqa: PLC0415
-
     try:
         problems = asyncio.run(check_topics(settings))
     except (NoBroker, KafkaError, OSError, TimeoutError) as error:

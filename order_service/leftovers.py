@@ -25,7 +25,7 @@ def end_leftovers(folder: StackFolder) -> list[int]:
         folder.record.unlink(missing_ok=True)
     folder.request.unlink(missing_ok=True)
     if ended:
-        _log.warning("ended what an earlier run left behind: processes %s", ", ".join(map(str, ended)))
+        _log.info("ended what an earlier run left behind: processes %s", ", ".join(map(str, ended)))
     return ended
 
 

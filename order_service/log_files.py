@@ -25,6 +25,12 @@ def rotate(log: Path, largest_bytes: int = LARGEST_BYTES) -> None:
     os.truncate(log, 0)
 
 
+def put_aside(log: Path) -> None:
+    """Rename the log of a run that has ended to `NAME.log.1`, so that what is read there is of the run to come."""
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.1"))
+
+
 def logs_of(folder: Path, service: str | None = None) -> list[Path]:
     """The log files of a service (`kafka-2.log` is kafka's too), or all."""
     return sorted(log for log in folder.glob("*.log") if service is None or log.stem == service or _is_numbered(log.stem, service))

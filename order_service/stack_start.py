@@ -7,6 +7,7 @@ from typing import Any
 
 from infra.embedded.server_process import last_lines
 from infra.settings import Settings
+from order_service.log_files import put_aside
 from order_service.plain_table import table
 from order_service.stack_folder import RUNS_ALREADY, StackFolder
 from order_service.stack_status import read_status, render, render_urls
@@ -21,6 +22,7 @@ _ORDER = """curl -i -X POST {http}/orders -H 'content-type: application/json' \\
 def start_detached(folder: StackFolder, *, brokers: int | None, workers: int) -> subprocess.Popen[bytes]:
     """Start the supervisor in a session of its own, so that it outlives this terminal."""
     command = [sys.executable, "-P", "-m", "order_service.supervise", "--workers", str(workers)]
+    put_aside(folder.logs / "supervisor.log")
     with (folder.logs / "supervisor.log").open("ab") as log:
         return subprocess.Popen(  # noqa: S603 our own module
             [*command, *(["--brokers", str(brokers)] if brokers else [])],

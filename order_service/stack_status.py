@@ -27,7 +27,12 @@ def read_status(settings: Settings) -> dict[str, Any]:
         for name in SERVICES
     }
     silent = held and is_silent(folder)
-    activity = "the supervisor does not answer: `./orders down` ends it" if silent else record.activity if record else None
+    if silent:
+        activity: str | None = "the supervisor does not answer: `./orders down` ends it"
+    elif folder.record.exists() and not held:
+        activity = "the supervisor was killed; `./orders down` or `./orders up` ends what it left"
+    else:
+        activity = record.activity if record else None
     return {
         "ready": bool(record and record.ready and not silent),
         "activity": activity,

@@ -18,7 +18,7 @@ from order_service.order_stack import order_stack
 from order_service.stack_folder import RUNS_ALREADY, AlreadyRuns, StackFolder
 from order_service.supervisor import Stack, Supervisor
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("order_service.supervise")  # also when this module is the program
 
 
 def supervise(settings: Settings, *, brokers: int | None, workers: int, stop: Event) -> int:

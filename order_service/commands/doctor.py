@@ -31,4 +31,4 @@ def _line(finding: Finding) -> str:
     verdict = f"{finding.verdict:4}"
     if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         verdict = f"\x1b[{_COLOURS[finding.verdict]}m{verdict}\x1b[0m"
-    return f"{verdict}  {finding.subject:14}  {finding.words}\n"
+    return f"{verdict}  {finding.subject:15}  {finding.words}\n"

@@ -35,8 +35,8 @@ def tail(
         asyncio.run(follower.follow())
     except KeyboardInterrupt:
         return
-    except BrokenPipeError:
-        # Whoever read this has read enough (`tail --json | head`); the interpreter must not stumble over it again when it flushes.
+    except _EnoughRead:
+        # The interpreter must not stumble over the closed pipe again when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except FeedRefused as error:
         _fail(str(error), 2)
@@ -44,19 +44,31 @@ def tail(
         _fail(str(error), 1)
 
 
+class _EnoughRead(Exception):
+    """Whoever read our output has gone, as in `tail --json | head`."""
+
+
+class _Terminal(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        raise _EnoughRead
+
+
 class _Lines:
     """Coloured on a terminal, plain elsewhere; NO_COLOR is heeded."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = _Terminal(highlight=False, soft_wrap=True)
 
     def show(self, frame: dict[str, Any]) -> None:
         self._console.print(event_line(frame["event"]))
 
 
 def _show_json(frame: dict[str, Any]) -> None:
-    sys.stdout.write(orjson.dumps({**frame["event"], "position": frame["position"]}).decode() + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(orjson.dumps({**frame["event"], "position": frame["position"]}).decode() + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise _EnoughRead from error
 
 
 def _say(text: str) -> None:

@@ -10,8 +10,10 @@ from infra.embedded.jar_lock import read_lock
 from infra.embedded.jars import JarsUnavailable, fetch_jars, missing_jars
 from infra.settings import Settings
 from order_service.fetch_progress import FetchProgress
+from order_service.leftovers import guests
 from order_service.log_files import LogFollower, logs_of
 from order_service.stack_addresses import claims, conflicts
+from order_service.stack_end import end_stack
 from order_service.stack_folder import StackFolder
 from order_service.stack_record import ScaleRequest, read_record, request_scale
 from order_service.stack_start import start_detached, wait_until_ready, welcome
@@ -34,6 +36,8 @@ def up(
     if folder.is_held():
         _show_running(settings, folder, workers)
         return
+    if folder.record.exists() or guests(folder):
+        sys.stdout.write(f"an earlier run was killed: {end_stack(folder)}\n")
     if problems := conflicts(claims(settings)):
         _stop_with("\n".join(problems), 1)
     folder.create()

@@ -87,9 +87,7 @@ def read_log(records: Iterable[RawRecord]) -> ReadLog:
         elif command_offset is None or record.key != envelope["order_id"].encode():
             log.garbage.append(record)
         else:
-            log.counting.append(
-                Entry(record.partition, record.offset, record.timestamp_ms, command_offset, envelope, record.value or b"")
-            )
+            log.counting.append(Entry(record.partition, record.offset, record.timestamp_ms, command_offset, envelope, record.value or b""))
     return log
 
 

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS
-from infra.dead_letters import DeadLetter, DeadLetters, Headers, Place, RawRecord, Settled, read_dead_letters
+from infra.dead_letters import DeadLetter, DeadLetters, Headers, Place, RawRecord, Settled, append_bytes, read_dead_letters
 from infra.health import Health
 from infra.kafka import new_producer, new_reader
 from infra.log_reader import log_ends, read_ranges
@@ -34,11 +34,9 @@ class Board:
     producer: AIOKafkaProducer
     letters: str
 
-    async def record(
-        self, topic: str, value: bytes | None, key: bytes | None = None, headers: tuple[tuple[str, bytes], ...] = ()
-    ) -> ConsumerRecord:
+    async def record(self, topic: str, value: bytes | None, key: bytes | None = None, headers: Headers = ()) -> ConsumerRecord:
         """Append bytes as someone would by hand, and read them back as a service does."""
-        sent = await self.producer.send_and_wait(topic, value, key, headers=list(headers))
+        sent = await append_bytes(self.producer, topic, 0, RawRecord(key, value, headers))
         reader = new_reader(self.settings, "tests")
         await reader.start()
         try:

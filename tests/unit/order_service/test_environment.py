@@ -16,7 +16,8 @@ def copy(tmp_path: Path) -> Path:
     for name in ("requirements.lock", "pyproject.toml", "order_service/environment.py"):
         shutil.copy(CHECKOUT / name, tmp_path / name)
     (tmp_path / ".venv").mkdir()
-    script = f"import runpy; e = runpy.run_path({str(tmp_path / 'order_service/environment.py')!r}); e['_STAMP'].write_text(e['fingerprint']())"
+    module = str(tmp_path / "order_service/environment.py")
+    script = f"import runpy; e = runpy.run_path({module!r}); e['_STAMP'].write_text(e['fingerprint']())"
     subprocess.run([sys.executable, "-I", "-S", "-c", script], check=True)
     return tmp_path
 
