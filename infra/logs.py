@@ -16,6 +16,11 @@ _QUIET = {
 }
 
 
+def _unless_health_says_it(record: logging.LogRecord) -> bool:
+    # aiokafka repeats these several times a second while a broker is away; our health says it once, with what to do.
+    return not str(record.msg).startswith(("Unable connect to", "Unable to update metadata", "Unable to request metadata"))
+
+
 def configure_logging(settings: Settings, service: str) -> None:
     """Send the standard library's loggers, ours and the libraries', through one format to standard error."""
     shared: list[structlog.typing.Processor] = [
@@ -38,5 +43,6 @@ def configure_logging(settings: Settings, service: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
+    logging.getLogger("aiokafka").addFilter(_unless_health_says_it)
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(level)

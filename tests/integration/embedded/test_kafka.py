@@ -109,3 +109,11 @@ async def test_three_brokers_go_on_without_one(tmp_path: Path) -> None:
         kafka.brokers[1].start()
         kafka.brokers[2].kill()
         assert await values(kafka) == [b"by three", b"by two"]
+
+
+def test_a_cluster_id_may_begin_with_a_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One generated id in 64 does; the storage tool took it for an option."""
+    monkeypatch.setattr("infra.embedded.kafka_cluster._new_id", lambda: "-kfYVmzGQ1OlqLzKWvBHvA")
+
+    with EmbeddedKafka(tmp_path / "kafka", jar_folder=jar_folder()) as kafka:
+        assert kafka.pids
