@@ -34,7 +34,10 @@ def configure_logging(settings: Settings, service: str) -> None:
         renderer = structlog.processors.JSONRenderer()
         shared.append(lambda _logger, _method, event: {"service": service, **event})
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, pad_level=False)
+        # Plain tracebacks: the pretty ones print local variables, and so payloads and passwords.
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=False, pad_event_to=0, pad_level=False, exception_formatter=structlog.dev.plain_traceback
+        )
     final: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if settings.log_format == "json":
         final.append(structlog.processors.format_exc_info)

@@ -5,6 +5,7 @@ import time
 from order_service.leftovers import end_guests, end_leftovers
 from order_service.process_identity import end_processes
 from order_service.stack_folder import AlreadyRuns, StackFolder
+from order_service.stack_record import read_record
 
 _SUPERVISOR_GRACE_S = 9.0
 _NAMED_S = 1.0
@@ -29,7 +30,9 @@ def end_stack(folder: StackFolder) -> str:
 def _end_supervisor(folder: StackFolder) -> None:
     deadline = time.monotonic() + _NAMED_S
     while folder.is_held() and time.monotonic() < deadline:
-        if supervisor := folder.holder():
+        # A supervisor of an earlier release may not have said in the lock who it is, but it keeps a record.
+        recorded = read_record(folder)
+        if supervisor := folder.holder() or (recorded.supervisor if recorded else None):
             end_processes([supervisor], grace_s=_SUPERVISOR_GRACE_S, children=False)
             return
         time.sleep(0.05)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from event_schemas.positions import LogIdentity
 from infra.log_ages import PartitionAges
 from infra.log_reached import Reached
-from infra.log_watch import why_other
+from infra.log_watch import Stillness, why_other
 
 
 def test_the_age_of_an_offset_is_that_of_its_append() -> None:
@@ -74,3 +74,20 @@ KNOWN = LogIdentity(2, {0: b"a"})
 def test_another_log_is_noticed(found: LogIdentity, ends: dict[int, int], other: str | None) -> None:
     reason = why_other(KNOWN, {0: 5, 1: 0}, found, ends)
     assert reason is None if other is None else other in str(reason)
+
+
+def test_a_reader_is_stuck_when_there_is_more_and_nothing_comes() -> None:
+    still = Stillness(set())
+    assert [still.stuck({0: 5, 1: 3}, {0: 9, 1: 3}) for _ in range(3)] == [None, None, 0]
+
+
+def test_a_partition_may_wait_long_while_others_keep_the_reader_busy() -> None:
+    still = Stillness(set())
+    looks = [still.stuck({0: 5, 1: look}, {0: 9, 1: 100}) for look in range(20)]
+    assert looks[:15] == [None] * 15
+    assert looks[15] == 0
+
+
+def test_a_partition_that_was_closed_is_not_stuck() -> None:
+    still = Stillness({0})
+    assert [still.stuck({0: 5}, {0: 9}) for _ in range(5)] == [None] * 5
