@@ -27,15 +27,18 @@ class BrokenLog(Exception):
     """The log is not what it must be: a hole, a missing beginning, or it ends before it should. The text says where."""
 
 
-def new_piece_reader(settings: Settings, client_id: str) -> AIOKafkaConsumer:
-    """A reader for short ranges: what it fetches ahead and throws away stays small. Not started."""
+def new_piece_reader(settings: Settings, client_id: str, *, wait_ms: int = 50) -> AIOKafkaConsumer:
+    """A reader that fetches little at a time: partitions take short turns, and what is fetched ahead stays small. Not started.
+
+    `wait_ms`: how long the broker may hold a fetch at the log's end. It answers one request of a connection after the other, so
+    a reader that goes from range to range waits that long.
+    """
     return AIOKafkaConsumer(
         client_id=client_id,
         enable_auto_commit=False,
         auto_offset_reset="none",
         max_partition_fetch_bytes=256 * 1024,
-        # A broker answers one request of a connection after the other: the next range waits for a fetch left at the log's end.
-        fetch_max_wait_ms=50,
+        fetch_max_wait_ms=wait_ms,
         request_timeout_ms=10_000,
         **connection(settings),
     )

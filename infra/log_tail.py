@@ -17,7 +17,7 @@ from event_schemas.topics import EVENTS
 from infra.fetches import run_from
 from infra.gate import Counted, judge
 from infra.health import Health
-from infra.kafka import bootstrap_servers, new_reader
+from infra.kafka import bootstrap_servers
 from infra.log_ages import PartitionAges
 from infra.log_reached import Reached
 from infra.log_reader import BrokenLog, first_record_digest, log_ends, log_identity, new_piece_reader, stop_quietly
@@ -153,7 +153,7 @@ class LogTail:
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[AIOKafkaConsumer]:
         """A reader that goes on at this tail's own offsets."""
-        reader = new_reader(self._settings, self._client_id)
+        reader = new_piece_reader(self._settings, self._client_id, wait_ms=500)
         try:
             async with asyncio.timeout(_ANSWER_S):
                 await reader.start()

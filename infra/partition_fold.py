@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from event_schemas.codec import NewerSchema
 from infra.kafka import new_reader
-from infra.log_reader import read_ranges
+from infra.log_reader import read_ranges, stop_quietly
 from infra.settings import Settings
 
 
@@ -36,7 +36,7 @@ async def fold_partitions(settings: Settings, topic: str, starts: Mapping[int, i
     try:
         return await _fold(reader, topic, starts, apply)
     finally:
-        await reader.stop()
+        await stop_quietly(reader)
 
 
 async def _fold(reader: AIOKafkaConsumer, topic: str, starts: Mapping[int, int], apply: Callable[[ConsumerRecord], None]) -> Folded:

@@ -9,6 +9,7 @@ from event_schemas.codec import Unreadable, decode_command
 from event_schemas.topics import COMMANDS, EVENTS
 from infra.gate import Counted, judge
 from infra.kafka import new_reader
+from infra.log_reader import stop_quietly
 from infra.partition_fold import fold_partitions
 from infra.settings import Settings
 from order_aggregate.partition import Partition
@@ -65,7 +66,7 @@ async def _misfits(settings: Settings, partitions: dict[int, Partition]) -> dict
                 refused[tp.partition] = f"{tp.topic}-{tp.partition}: {problem}"
         return refused
     finally:
-        await reader.stop()
+        await stop_quietly(reader)
 
 
 def range_problem(next_command: int, begin: int, end: int) -> str | None:

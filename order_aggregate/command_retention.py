@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from event_schemas.topics import COMMANDS, DAY_MS
 from infra.kafka import new_admin, new_reader
+from infra.log_reader import stop_quietly
 from infra.settings import Settings
 
 KEPT_MS = 7 * DAY_MS
@@ -57,5 +58,5 @@ async def delete_old_commands(settings: Settings, decided: Mapping[int, int], *,
         _log.warning("old commands were not deleted, trying again in an hour: %s", error)
         return {}
     finally:
-        await reader.stop()
+        await stop_quietly(reader)
         await admin.close()

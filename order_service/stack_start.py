@@ -50,9 +50,9 @@ def wait_until_ready(settings: Settings, folder: StackFolder, supervisor: subpro
         if status["ready"]:
             return True
         if supervisor.poll() not in {None, RUNS_ALREADY}:
-            sys.stderr.write(
-                f"did not start. The last lines of {folder.logs / 'supervisor.log'}:\n{last_lines(folder.logs / 'supervisor.log')}\n"
-            )
+            log = folder.logs / "supervisor.log"
+            what = "was stopped before all was ready" if supervisor.returncode == 0 else "did not start"
+            sys.stderr.write(f"{what}. The last lines of {log}:\n{last_lines(log)}\n")
             return False
         if now - began > timeout_s:
             _tell_what_is_missing(folder, status, timeout_s)
@@ -77,9 +77,10 @@ def welcome(status: dict[str, Any]) -> str:
 
 
 def _missing(status: dict[str, Any]) -> list[str]:
-    return [
-        f"{name} ({service['detail'] or service['state']})" for name, service in status["services"].items() if service["state"] != "running"
-    ]
+    """What does not run; while servers are away only those, since services wait for them."""
+    away = {name: service["detail"] or service["state"] for name, service in status["services"].items() if service["state"] != "running"}
+    servers = {name: reason for name, reason in away.items() if name in {"kafka", "postgres"}}
+    return [f"{name} ({reason})" for name, reason in (servers or away).items()]
 
 
 def _tell_what_is_missing(folder: StackFolder, status: dict[str, Any], timeout_s: float) -> None:

@@ -189,7 +189,9 @@ def _format(java: Path, folder: Path, environment: dict[str, str], cluster_id: s
     """Give the broker's storage the cluster's id, once."""
     if (folder / "data" / "meta.properties").exists():
         return
-    command = [str(java), *_JVM, "kafka.tools.StorageTool", "format", "--ignore-formatted", f"--cluster-id={cluster_id}", "-c", "server.properties"]
+    # One word, since an id may begin with a dash.
+    arguments = ("format", "--ignore-formatted", f"--cluster-id={cluster_id}", "--config=server.properties")
+    command = [str(java), *_JVM, "kafka.tools.StorageTool", *arguments]
     log = folder / "format.log"
     with log.open("wb") as output:
         done = subprocess.run(command, cwd=folder, env=environment, stdout=output, stderr=output, check=False)  # noqa: S603 made here

@@ -56,7 +56,13 @@ class Follower:
         local = urlsplit(self._url).hostname in {"localhost", "127.0.0.1", "::1"}
         async with asyncio.timeout(_ANSWER_S):
             return await connect(
-                self._url, subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=None, compression=None, proxy=None if local else True
+                self._url,
+                subprotocols=[Subprotocol(SUBPROTOCOL)],
+                max_size=None,
+                compression=None,
+                proxy=None if local else True,
+                # With frames unread the library does not see the server's goodbye, and would wait for it this long.
+                close_timeout=0.5,
             )
 
     async def _converse(self, connection: ClientConnection) -> None:

@@ -130,7 +130,7 @@ async def test_other_paths_are_not_the_feed(feed: RunningFeed) -> None:
 
 async def _append_later_release(log: TestLog) -> None:
     order = created()
-    later = order.encoded().replace(b'"schema_version":1', b'"schema_version":2')
+    later = order.encoded().replace(b'"schema_version":2', b'"schema_version":99')
     await log.append_bytes(log.partition_of(order), later, str(order.order_id).encode(), [("place", b"0"), ("command_offset", b"0")])
 
 

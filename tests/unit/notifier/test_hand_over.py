@@ -51,7 +51,7 @@ steps = st.lists(st.tuples(st.sampled_from(["deliver", "replay"]), st.integers(0
     st.lists(st.tuples(st.integers(0, PARTITIONS - 1), st.integers(0, 20)), max_size=4),
     st.lists(st.integers(0, 20), min_size=PARTITIONS, max_size=PARTITIONS),
     st.sampled_from(FILTERS),
-    st.sampled_from([0, 300, 100_000]),
+    st.sampled_from([0, 1_000, 2_000, 100_000]),
     steps,
 )
 @settings(max_examples=400, deadline=None)
