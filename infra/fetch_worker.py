@@ -1,5 +1,6 @@
 """The body of every agent of ours: notice assignments, drop what is stale, let the service work off the rest."""
 
+import asyncio
 import logging
 from typing import Protocol
 
@@ -29,6 +30,12 @@ class FetchWorker:
         """Work off one fetch. Nothing but a cancellation leaves it by exception (FAUST.md 1)."""
         try:
             await self._take(fetch)
+        except asyncio.CancelledError:
+            # aiokafka awaits tasks that it has cancelled itself; such a stray cancellation would end the agent in silence.
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():
+                end_process("a cancellation that nobody asked for")
+            raise
         except Exception as error:  # noqa: BLE001 - the unexpected ends the process
             end_process(f"a fetch could not be worked off: {type(error).__name__}: {error}")
 
