@@ -16,6 +16,9 @@ from tests.support.embedded import EmbeddedServers, clear_leftovers
 def pytest_configure() -> None:
     """Let SIGTERM end a run as Ctrl-C does, with all fixtures torn down."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell lets its background jobs ignore Ctrl-C, and they pass that on to what they start: the tests send it on purpose.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -2,11 +2,13 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 
 _CHECKOUT = Path(__file__).parents[2]
+_WORKERS = 3
 
 
 def test(context: typer.Context) -> None:
@@ -14,7 +16,13 @@ def test(context: typer.Context) -> None:
     arguments = [_as_seen_from_here(argument) for argument in context.args]
     os.chdir(_CHECKOUT)
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", "-q", *arguments])  # noqa: S606 the exit code is pytest's
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", "-q", *_side_by_side(arguments), *arguments])  # noqa: S606 the exit code is pytest's
+
+
+def _side_by_side(arguments: Sequence[str]) -> Sequence[str]:
+    """Files are tested side by side, since most of the time goes into waiting for servers; not where someone looks into one test."""
+    alone = {"-n", "--numprocesses", "--pdb", "--trace", "-s", "--collect-only", "--co"}
+    return () if any(argument.split("=")[0] in alone for argument in arguments) else ("-n", str(_WORKERS), "--dist", "loadfile")
 
 
 def _as_seen_from_here(argument: str) -> str:

@@ -17,7 +17,7 @@ def ids(frames: list[dict[str, Any]]) -> list[str]:
 
 async def test_latest_shows_what_comes_after(feed: RunningFeed) -> None:
     await feed.log.append(created())
-    await feed.tail.wait_until({0: feed.log.next_places.get(0, 0)}, 5)
+    assert await feed.tail.wait_until(dict(feed.log.next_places), 5)
     client = await feed.client()
 
     await client.subscribe()
