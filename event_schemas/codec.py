@@ -1,16 +1,21 @@
 """Bytes to messages: what stands in the two topics, read so that every reader comes to the same verdict."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import orjson
 from pydantic import ValidationError
 
-from event_schemas.commands import COMMAND_SCHEMA_VERSION, COMMAND_TYPES, Command, InvalidCommand
-from event_schemas.events import EVENT_SCHEMA_VERSION, RECORD_TYPES, Record
+from event_schemas.commands import COMMAND_SCHEMA_VERSIONS, COMMAND_TYPES, Command, InvalidCommand
+from event_schemas.events import EVENT_SCHEMA_VERSIONS, RECORD_TYPES, Record
+from event_schemas.upcasters import COMMAND_STEPS, RECORD_STEPS, Upcaster, chains, upcast
 
 _COMMAND_TYPES = {model.model_fields["type"].default: model for model in COMMAND_TYPES}
+# A gap raises here, so that no process starts that could not read its log.
+_COMMAND_CHAINS = chains(COMMAND_SCHEMA_VERSIONS, COMMAND_STEPS)
+_RECORD_CHAINS = chains(EVENT_SCHEMA_VERSIONS, RECORD_STEPS)
 _UNKNOWN_TIME = "1970-01-01T00:00:00Z"
 
 
@@ -42,22 +47,30 @@ def first_problem(error: ValidationError) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)[:300]
 
 
-def _refuse_newer(message: dict[str, Any], known: int, what: str) -> None:
-    version = message.get("schema_version")
-    if isinstance(version, int) and not isinstance(version, bool) and version > known:
-        raise NewerSchema(f"{what} {message.get('id')} has schema_version {version}, this release knows {known}: deploy the later release")
+def _current(message: dict[str, Any], chain: Sequence[Upcaster], what: str) -> dict[str, Any]:
+    """The message in the version that the models know."""
+    known, version = len(chain) + 1, message.get("schema_version")
+    if version == known:
+        return message
+    if isinstance(version, int) and version > known:
+        kind = str(message.get("type"))[:60]
+        raise NewerSchema(
+            f"{what} {message.get('id')} is {kind!r} of schema_version {version}, this release knows {known}: deploy the later release"
+        )
+    return upcast(message, chain)
 
 
 def decode_record(value: bytes | None) -> Record:
-    """Read a record of the event log.
+    """Read a record of the event log, of whatever version, as the current version would have said it.
 
     Raises Unreadable when the bytes are no envelope, NewerSchema when a later release wrote them.
     """
     message = _object(value, "record")
-    _refuse_newer(message, EVENT_SCHEMA_VERSION, "record")
-    model = RECORD_TYPES.get(str(message.get("type")))
+    kind = str(message.get("type"))
+    message = _current(message, _RECORD_CHAINS.get(kind, ()), "record")
+    model = RECORD_TYPES.get(kind)
     if model is None:
-        raise Unreadable(f"is no record: unknown type {str(message.get('type'))[:60]!r}")
+        raise Unreadable(f"is no record: unknown type {kind[:60]!r}")
     try:
         return model.model_validate(message)
     except ValidationError as error:
@@ -65,14 +78,15 @@ def decode_record(value: bytes | None) -> Record:
 
 
 def decode_command(value: bytes | None) -> Command | InvalidCommand:
-    """Read a command.
+    """Read a command, of whatever version, as the current version would have said it.
 
     Raises Unreadable when its ids can't be read, NewerSchema when a later release wrote it. With readable ids but unusable
     content it is an InvalidCommand, which the aggregate rejects.
     """
     message = _object(value, "command")
-    _refuse_newer(message, COMMAND_SCHEMA_VERSION, "command")
-    model = _COMMAND_TYPES.get(str(message.get("type")))
+    kind = str(message.get("type"))
+    message = _current(message, _COMMAND_CHAINS.get(kind, ()), "command")
+    model = _COMMAND_TYPES.get(kind)
     if model is not None:
         try:
             return model.model_validate(message)

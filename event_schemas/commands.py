@@ -5,19 +5,24 @@ from uuid import UUID
 
 from pydantic import Field
 
-from event_schemas.values import MAX_LINES, Closed, Currency, CustomerId, Id, KeyHash, Line, Text, Time
+from event_schemas.values import MAX_LINES, Closed, Currency, CustomerId, Id, KeyHash, Line, SalesChannel, SchemaVersion, Text, Time
 
-COMMAND_SCHEMA_VERSION = 1
+COMMAND_SCHEMA_VERSIONS = {"CreateOrder": 2, "ShipOrder": 1, "CancelOrder": 1}
+"""The version that is written, by type; those before it are upcast when they are read (docs/schemas.md)."""
 
 
 class CreateOrder(Closed):
-    """Place an order. `ordered_at` is the client's own time of the order and may lie in the past."""
+    """Place an order. `ordered_at` is the client's own time of the order and may lie in the past.
+
+    Without a `sales_channel` the client named none; commands of version 1 could not and are read as `unknown`.
+    """
 
     customer_id: CustomerId
     currency: Currency
     lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=MAX_LINES)]
     ordered_at: Time
     reference: Text | None = None
+    sales_channel: SalesChannel | None = None
 
     type: ClassVar[str] = "CreateOrder"
 
@@ -43,7 +48,7 @@ CommandData = CreateOrder | ShipOrder | CancelOrder
 
 class _Envelope(Closed):
     id: Id
-    schema_version: int
+    schema_version: SchemaVersion
     order_id: Id
     key_hash: KeyHash | None = None
     expected_version: Annotated[int, Field(ge=0)] | None = None

@@ -1,7 +1,7 @@
 """What happened: three events and the rejection, and the envelope in which they stand in `order-events`.
 
-Each event carries what a reader needs to fold and filter it alone. These models only grow: an optional field may be
-added, anything else is a new `schema_version` with an upcaster.
+Each event carries what a reader needs to fold and filter it alone. What was released stays as it is: a change is a new
+`schema_version` with an upcaster, and adds nothing but optional fields (docs/schemas.md).
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -9,9 +9,25 @@ from uuid import UUID, uuid5
 
 from pydantic import Field
 
-from event_schemas.values import Amount, Currency, CustomerId, Id, KeyHash, Open, Quantity, Text, Time, Total, Units, Words
+from event_schemas.values import (
+    Amount,
+    Currency,
+    CustomerId,
+    Id,
+    KeyHash,
+    Open,
+    Quantity,
+    SalesChannel,
+    SchemaVersion,
+    Text,
+    Time,
+    Total,
+    Units,
+    Words,
+)
 
-EVENT_SCHEMA_VERSION = 1
+EVENT_SCHEMA_VERSIONS = {"OrderCreated": 2, "OrderShipped": 1, "OrderCancelled": 1, "CommandRejected": 1}
+"""The version that is written, by type; those before it are upcast when they are read (docs/schemas.md)."""
 MAX_VERSION = 2**31 - 1
 
 
@@ -29,7 +45,7 @@ class OrderedLine(Open):
 
 
 class OrderCreated(Open):
-    """An order was placed."""
+    """An order was placed. `sales_channel`: what the client said, if it did; `unknown` when it was placed before anyone asked."""
 
     customer_id: CustomerId
     currency: Currency
@@ -38,6 +54,7 @@ class OrderCreated(Open):
     total: Total
     ordered_at: Time
     reference: Text | None = None
+    sales_channel: SalesChannel | None = None
 
 
 class OrderShipped(Open):
@@ -78,7 +95,7 @@ class Envelope(Open):
 
     id: Id
     type: str
-    schema_version: int
+    schema_version: SchemaVersion
     order_id: Id
     version: Annotated[int, Field(ge=0, le=MAX_VERSION)]
     command_id: Id
@@ -94,7 +111,8 @@ class Envelope(Open):
     @classmethod
     def of(cls, data: RecordData, **fields: Any) -> Self:
         """Build the record of this type around its data."""
-        built: Any = cls.model_construct(type=type(data).__name__, schema_version=EVENT_SCHEMA_VERSION, data=data, **fields)
+        name = type(data).__name__
+        built: Any = cls.model_construct(type=name, schema_version=EVENT_SCHEMA_VERSIONS[name], data=data, **fields)
         return built  # type: ignore[no-any-return]
 
 

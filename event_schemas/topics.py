@@ -11,6 +11,9 @@ PLACE = "place"
 COMMAND_OFFSET = "command_offset"
 """Header: the offset of the record's command in the same partition of `order-commands` (decimal text)."""
 
+AGGREGATE_GROUP = "order-aggregate"
+"""The consumer group of the aggregate's workers; its committed offsets are for display only."""
+
 DAY_MS = 24 * 3600 * 1000
 
 

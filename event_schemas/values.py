@@ -128,6 +128,9 @@ Total = Annotated[Decimal, BeforeValidator(_total, json_schema_input_type=str), 
 Currency = Annotated[str, Strict(), AfterValidator(_currency)]
 Quantity = Annotated[int, Strict(), Field(ge=1, le=MAX_QUANTITY)]
 Units = Annotated[int, Strict(), Field(ge=1, le=MAX_UNITS)]
+SalesChannel = Annotated[str, Strict(), StringConstraints(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
+"""The name of a channel such as `web`, `shop` or `phone`: any name, for a list of them could never grow (docs/schemas.md)."""
+SchemaVersion = Annotated[int, Strict(), Field(ge=1)]
 KeyHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 """SHA-256 of an Idempotency-Key with its scope, in hexadecimal."""
 Id = Annotated[UUID, BeforeValidator(_canonical_uuid, json_schema_input_type=str)]

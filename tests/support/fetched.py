@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+import orjson
 from aiokafka import ConsumerRecord
 
 from event_schemas.events import Record
@@ -16,11 +17,21 @@ def fetched(
 ) -> ConsumerRecord:
     """One record of the log, in its place unless another is named; bytes stand there as they are."""
     value = record if isinstance(record, bytes) else record.encoded()
-    if key is None and not isinstance(record, bytes):
-        key = str(record.order_id).encode()
+    if key is None:
+        key = _key(record)
     named = offset if place is None else place
     headers = ((PLACE, str(named).encode()), (COMMAND_OFFSET, str(offset).encode()))
     return ConsumerRecord(EVENTS, partition, offset, APPENDED_MS + offset, 0, key, value, None, 0, len(value), headers)
+
+
+def _key(record: Record | bytes) -> bytes | None:
+    """The key with which a record stands in the log; bytes that are no record have none."""
+    if not isinstance(record, bytes):
+        return str(record.order_id).encode()
+    try:
+        return str(orjson.loads(record)["order_id"]).encode()
+    except (orjson.JSONDecodeError, TypeError, KeyError):
+        return None
 
 
 def fetched_run(records: Iterable[Record | bytes], *, start: int = 0, partition: int = 0) -> list[ConsumerRecord]:
@@ -28,7 +39,7 @@ def fetched_run(records: Iterable[Record | bytes], *, start: int = 0, partition:
     return [fetched(record, offset, partition=partition) for offset, record in enumerate(records, start)]
 
 
-def counted_run(records: Iterable[Record], *, partition: int = 0) -> Sequence[Counted]:
+def counted_run(records: Iterable[Record | bytes], *, partition: int = 0) -> Sequence[Counted]:
     """The same, judged: all of them count."""
     verdicts = [judge(record) for record in fetched_run(records, partition=partition)]
     counting = [verdict for verdict in verdicts if isinstance(verdict, Counted)]

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from event_schemas.codes import Code
 from event_schemas.commands import (
+    COMMAND_SCHEMA_VERSIONS,
     CancelOrder,
     CancelOrderCommand,
     Command,
@@ -33,11 +34,11 @@ class Envelope:
     key_hash: str | None = None
     expected_version: int | None = None
 
-    def fields(self) -> dict[str, object]:
+    def fields(self, kind: str = "ShipOrder") -> dict[str, object]:
         command_id = uuid4()
         return {
             "id": command_id,
-            "schema_version": 1,
+            "schema_version": COMMAND_SCHEMA_VERSIONS[kind],
             "order_id": self.order_id,
             "key_hash": self.key_hash,
             "expected_version": self.expected_version,
@@ -47,9 +48,9 @@ class Envelope:
         }
 
 
-def create(*lines: Line, customer_id: str = "ada", envelope: Envelope | None = None) -> Command:
-    data = CreateOrder(customer_id=customer_id, currency="EUR", lines=lines or (TEA,), ordered_at=NOON)
-    return CreateOrderCommand(data=data, **(envelope or Envelope()).fields())
+def create(*lines: Line, customer_id: str = "ada", sales_channel: str | None = None, envelope: Envelope | None = None) -> Command:
+    data = CreateOrder(customer_id=customer_id, currency="EUR", lines=lines or (TEA,), ordered_at=NOON, sales_channel=sales_channel)
+    return CreateOrderCommand(data=data, **(envelope or Envelope()).fields("CreateOrder"))
 
 
 def ship(tracking_number: str = "1Z999", envelope: Envelope | None = None) -> Command:
@@ -61,7 +62,7 @@ def cancel(reason: str = "too late", envelope: Envelope | None = None) -> Comman
 
 
 def invalid(problem: str = "data.lines: must not be empty", envelope: Envelope | None = None) -> InvalidCommand:
-    fields = (envelope or Envelope()).fields()
+    fields = (envelope or Envelope()).fields("CreateOrder")
     del fields["schema_version"], fields["expected_version"]
     return InvalidCommand(type="CreateOrder", problem=problem, **fields)
 

@@ -51,6 +51,7 @@ def created(
     customer_id: str = "ada",
     unit_price: str = "4.50",
     quantity: int = 2,
+    sales_channel: str | None = None,
     command_id: UUID | None = None,
     **more: Any,
 ) -> OrderCreatedRecord:
@@ -63,6 +64,7 @@ def created(
         units=quantity,
         total=price * quantity,
         ordered_at=NOON,
+        sales_channel=sales_channel,
     )
     return OrderCreatedRecord.of(data, **_fields(order_id, 1, command_id, **more))
 

@@ -16,11 +16,15 @@ from tests.support.records import Record, cancelled, created, rejected, shipped
 GOLDEN = Path(__file__).parent / f"fold_version_{FOLD_VERSION}.json"
 
 
-def _log() -> list[Record]:
+def _in_version_1(order: Record) -> bytes:
+    return order.encoded().replace(b'"schema_version":2', b'"schema_version":1')
+
+
+def _log() -> list[Record | bytes]:
     kept, taken_back = UUID(int=1), UUID(int=2)
     return [
-        created(kept, command_id=UUID(int=11)),
-        created(taken_back, command_id=UUID(int=12), customer_id="bob"),
+        _in_version_1(created(kept, command_id=UUID(int=11))),
+        created(taken_back, command_id=UUID(int=12), customer_id="bob", sales_channel="web"),
         shipped(kept, command_id=UUID(int=13)),
         cancelled(taken_back, command_id=UUID(int=14), customer_id="bob"),
         rejected(kept, version=2, command_id=UUID(int=15)),

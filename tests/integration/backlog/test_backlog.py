@@ -1,0 +1,71 @@
+"""The backlog's age on a real broker, from what the group has committed and what waits."""
+
+import asyncio
+import contextlib
+import time
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from infra.backlog import Backlog
+from infra.kafka import connection
+from infra.settings import Settings
+from tests.support.records import create_topic
+from tests.support.service_process import eventually
+from tests.support.topics import append_bytes
+
+
+@pytest.fixture
+async def waiting(kafka_servers):
+    """A backlog that is looked at, and its topic and group."""
+    settings, name = Settings(KAFKA_BOOTSTRAP_SERVERS=kafka_servers), f"test-backlog-{uuid4().hex[:8]}"
+    await create_topic(settings, name, partitions=2)
+    backlog = Backlog(settings, group=name, topic=name)
+    looking = asyncio.create_task(backlog.run())
+    yield settings, name, backlog
+    looking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await looking
+
+
+async def _commit(settings, name, offsets):
+    consumer = AIOKafkaConsumer(group_id=name, enable_auto_commit=False, **connection(settings))
+    await consumer.start()
+    tps = {TopicPartition(name, partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
+    consumer.assign(list(tps))
+    await consumer.commit(tps)
+    await consumer.stop()
+
+
+async def test_the_age_is_that_of_the_oldest_message_that_is_not_done(waiting):
+    settings, name, backlog = waiting
+    assert (backlog.age_s, backlog.length) == (0.0, 0)
+    for partition in (0, 1, 1):
+        await append_bytes(settings, name, b"waits", key=b"k", partition=partition)
+    begun = time.monotonic()
+
+    async def noticed() -> bool:
+        return backlog.length == 3
+
+    await eventually(noticed)
+    await asyncio.sleep(1.2)
+    assert backlog.age_s >= 1.0
+    assert backlog.age_s <= time.monotonic() - begun + 2.0
+
+    await _commit(settings, name, {0: 1, 1: 2})
+
+    async def done() -> bool:
+        return backlog.length == 0 and backlog.age_s == 0.0
+
+    await eventually(done)
+
+
+async def test_without_a_broker_nothing_is_known():
+    backlog = Backlog(Settings(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9"), group="g", topic="t")
+    looking = asyncio.create_task(backlog.run())
+    await asyncio.sleep(0.5)
+
+    assert backlog.age_s == 0.0
+    looking.cancel()
