@@ -37,7 +37,7 @@ def _by_marker(commands: Iterable[Command]) -> dict[str, set[str]]:
 
 def _answer(sent: Sent, decided: Decided, findings: Findings) -> None:
     if sent.refused is not None:
-        findings.expect("answers", False, f"refused: {sent.refused}", sent.order_id, sent.intent.path)  # noqa: FBT003
+        findings.expect("answers", False, f"refused: {sent.refused}", sent.order_id, sent.intent.path)
     if sent.ending is None or sent.command_id is None:
         return
     records = decided.get(sent.command_id, [])
@@ -56,9 +56,8 @@ def _effect(sent: Sent, command_ids: set[str], findings: Findings) -> None:
     """Every attempt at one intent is one command, and an answered one is the command that was named."""
     if sent.ending is not None and sent.command_id not in command_ids:
         findings.add("1", f"answered with a command that is not in the topic ({sent.command_id})", sent.order_id, sent.intent.path)
-    findings.expect(
-        "keys", len(command_ids) <= 1, f"one request became several commands: {sorted(command_ids)}", sent.order_id, sent.intent.path
-    )
+    what = f"one request became several commands: {sorted(command_ids)}"
+    findings.expect("keys", len(command_ids) <= 1, what, sent.order_id, sent.intent.path)
 
 
 def _same_ids(history: Iterable[Sent], findings: Findings) -> None:
@@ -81,7 +80,5 @@ def _keys(history: Iterable[Sent], by_marker: Mapping[str, set[str]], decided: D
         records = sorted((record for name in command_ids for record in decided.get(name, ())), key=lambda record: record.offset)
         for place, record in enumerate(records):
             reused = record.rejected_as == "idempotency_key_reused"
-            what = (
-                "rejected as reused, though the first under its key" if place == 0 else "another request under a used key was not rejected"
-            )
+            what = "another request under a used key was not rejected" if place else "rejected as reused, though the first under its key"
             findings.expect("keys", reused == (place > 0), what, record.envelope["order_id"], record.place)

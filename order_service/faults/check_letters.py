@@ -18,7 +18,7 @@ _HEADERS = ("dead_letter_topic", "dead_letter_partition", "dead_letter_offset", 
 
 
 class Letter(NamedTuple):
-    """A dead letter, with the place that it names. `own_headers`: how many headers were added to the original's."""
+    """A dead letter, with the place that it names."""
 
     place: Place
     reason: bytes
@@ -85,7 +85,7 @@ def _passed_only_then(place: Place, letter_ms: int, read: Read, samples: Sequenc
 
 def _nothing_else(written: Sequence[Written], garbage: Iterable[RawRecord], read: Read, findings: Findings) -> None:
     """What no one can read was written by hand; and what was written by hand met its fate."""
-    by_hand = {(thing.key, thing.value): thing for thing in written}
+    by_hand: dict[tuple[bytes | None, bytes | None], Written] = {(thing.key, thing.value): thing for thing in written}
     for record in garbage:
         thing = by_hand.get((record.key, record.value))
         if thing is None or thing.fate != "dead letter":

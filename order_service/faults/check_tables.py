@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from decimal import Context, Decimal
 from itertools import islice
 
@@ -42,18 +43,23 @@ def _differences(expected: Rows, found: Rows) -> Iterable[tuple[str, str | None,
 
 def check_samples(partition: int, samples: Iterable[Sample], counting: Sequence[Entry], findings: Findings) -> None:
     """Each sample's sums against the records below the checkpoint of the same snapshot."""
-    running = _Running(counting)
+    running = RunningSums(counting)
     for sample in sorted(samples, key=lambda sample: sample.partitions[partition].next_offset if partition in sample.partitions else -1):
         found = sample.partitions.get(partition)
         if found is None:
             findings.add("5", "a sample knows no checkpoint", None, f"partition {partition}")
             continue
         wanted = running.at(found.next_offset)
-        what = f"at {sample.at:.3f} the tables came to {found}, the log to {wanted}"
-        findings.expect("5", found == wanted, what, None, f"partition {partition}, checkpoint {found.next_offset}")
+        torn = [
+            f"{field.name} {getattr(found, field.name)}, not {getattr(wanted, field.name)}"
+            for field in fields(found)
+            if getattr(found, field.name) != getattr(wanted, field.name)
+        ]
+        what = f"a snapshot at {sample.at:.3f} came to {'; '.join(torn)}"
+        findings.expect("5", not torn, what, None, f"partition {partition}, checkpoint {found.next_offset}")
 
 
-class _Running:
+class RunningSums:
     """The sums that the log comes to, checkpoint by checkpoint; asked in rising order."""
 
     def __init__(self, counting: Sequence[Entry]) -> None:

@@ -16,6 +16,8 @@ from order_service.faults.intents import Intents
 _REQUEST_S = 12.0
 """Longest wait for one answer."""
 _IN_FLIGHT = 150
+NOT_SENT = aiohttp.ClientConnectorError.__name__
+"""What is said of an attempt that no gateway heard."""
 _LOST_ANSWERS = (aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -74,7 +76,7 @@ class Client:
         pause_s = 0.2
         try:
             while not await self._once(session, sent):
-                if sent.key is None:
+                if sent.key is None and sent.attempts[-1].said != NOT_SENT:
                     return  # nobody knows whether it was taken, and to send it again would be another command
                 await asyncio.sleep(pause_s * self._random.uniform(0.5, 1.5))
                 pause_s = min(2 * pause_s, 3.0)

@@ -39,7 +39,8 @@ class Evidence:
     @classmethod
     def of(cls, servers: str, partitions: int) -> "Evidence":
         """Nothing yet."""
-        return cls(*(TopicCopy(servers, topic, partitions) for topic in (COMMANDS, EVENTS, DEAD_LETTERS)))
+        commands, events, letters = (TopicCopy(servers, topic, partitions) for topic in (COMMANDS, EVENTS, DEAD_LETTERS))
+        return cls(commands, events, letters)
 
     @property
     def counting(self) -> dict[int, list[Entry]]:
@@ -76,15 +77,19 @@ class Evidence:
         """Read what came since; the sum of all checkpoints, -1 without a database."""
         await self.commands.read_on()
         await self.events.read_on()
+        self.sort_out()
+        try:
+            return sum(sums.next_offset for sums in (await take_sample(url)).partitions.values())
+        except psycopg.Error:
+            return -1
+
+    def sort_out(self) -> None:
+        """Read the copies of both topics."""
         count = len(self.commands.partitions)
         self.read = Read(
             {partition: read_commands(records, count) for partition, records in self.commands.partitions.items()},
             {partition: read_log(records) for partition, records in self.events.partitions.items()},
         )
-        try:
-            return sum(sums.next_offset for sums in (await take_sample(url)).partitions.values())
-        except psycopg.Error:
-            return -1
 
     def _missing(self, checkpoints: int, watchers: Sequence[Watcher]) -> str | None:
         """What has not come yet, None when all has."""
@@ -96,7 +101,7 @@ class Evidence:
         if checkpoints != len(self.events):
             return f"the tables hold {checkpoints} of {len(self.events)} records"
         for watcher in watchers:
-            if watcher.memory.start is None:
+            if watcher.wanted is None or watcher.memory.start is None:
                 return f"{watcher.name} is not subscribed"
             start = Position.parse(watcher.memory.start).next_offsets
             due = sum(map(len, expected_feed(watcher.wanted, start, counting).values()))

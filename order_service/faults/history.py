@@ -61,14 +61,18 @@ class History:
         """Requests that were answered for good."""
         return sum(sent.ending is not None for sent in self.sent)
 
+    def newest_order(self) -> str | None:
+        """The order whose creation was answered last, None while there is none."""
+        return next((sent.order_id for sent in reversed(self.sent) if sent.intent.kind == "create" and sent.order_id), None)
+
     @property
     def retries(self) -> int:
         """Attempts after the first."""
         return sum(max(0, len(sent.attempts) - 1) for sent in self.sent)
 
     @property
-    def given_up(self) -> int:
-        """Requests that were never answered."""
+    def unanswered(self) -> int:
+        """Requests that were never answered: the client had no key, or its patience ended."""
         return sum(sent.ending is None and sent.refused is None for sent in self.sent)
 
 

@@ -28,9 +28,8 @@ def judge_run(
         check_samples(partition, samples, log.counting, findings)
         check_tables(partition, evidence.checkpoints[partition], evidence.tables[partition], log.counting, findings)
         end, checkpoint = len(evidence.events.partitions[partition]), evidence.checkpoints[partition]
-        findings.expect(
-            "6", checkpoint == end, f"the checkpoint stays at {checkpoint}, the log ends at {end}", None, f"partition {partition}"
-        )
+        what = f"the checkpoint stays at {checkpoint}, the log ends at {end}"
+        findings.expect("6", checkpoint == end, what, None, f"partition {partition}")
     decided: dict[str, list[Entry]] = defaultdict(list)
     for entries in counting.values():
         for entry in entries:
@@ -38,7 +37,7 @@ def judge_run(
     commands = [command for partition in read.commands.values() for command in partition.commands]
     check_client(history, commands, decided, findings)
     for watcher in watchers:
-        check_feed(watcher.name, watcher.wanted, watcher.memory, counting, findings)
+        check_feed(watcher.name, watcher.wanted or {}, watcher.memory, counting, findings)
     letters = [letter for letters in evidence.letters.partitions.values() for letter in letters]
     check_letters(written, letters, read, samples, findings)
     return findings

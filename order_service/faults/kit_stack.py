@@ -9,7 +9,9 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from infra.embedded.ports import free_port
+import psutil
+
+from infra.embedded.ports import accepts, free_port
 from infra.settings import Settings
 from order_service.faults.home import KitHome
 from order_service.process_identity import ProcessIdentity
@@ -94,27 +96,37 @@ class KitStack:
 
     async def start(self) -> None:
         """Start everything and wait until it is ready. Raises StackDidNotStart."""
-        said = await asyncio.to_thread(
-            subprocess.run,
-            [*_ORDERS, "up", "--detach", "--brokers", str(BROKERS), "--workers", str(WORKERS)],
+        begin = time.monotonic()
+        up = await asyncio.create_subprocess_exec(
+            *(*_ORDERS, "up", "--detach", "--brokers", str(BROKERS), "--workers", str(WORKERS)),
             env=self._environment(),
-            capture_output=True,
-            text=True,
-            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
+        try:
+            said, _ = await up.communicate()
+        except asyncio.CancelledError:
+            _end_family(up.pid)
+            raise
         # `up` itself gives up earlier than a busy machine needs.
-        if not await self.ready(_START_S):
-            raise StackDidNotStart(f"not ready after {_START_S:.0f} s\n{said.stdout}{said.stderr}")
+        if await self.ailing(_START_S - (time.monotonic() - begin)):
+            raise StackDidNotStart(f"not ready after {_START_S:.0f} s\n{said.decode(errors='replace')}")
 
-    async def ready(self, timeout_s: float) -> bool:
-        """Wait until every process runs and says so; whether it came to that in time."""
+    async def ailing(self, timeout_s: float) -> list[str]:
+        """Wait until every process runs and says so, guests included; what does not, with the reason, when the time is up first."""
         deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            record = read_record(self._home.stack)
-            if record is not None and record.ready:
-                return True
+        while (ailing := self._ailing()) and time.monotonic() < deadline:  # noqa: ASYNC110 - other processes change it
             await asyncio.sleep(0.2)
-        return False
+        return ailing
+
+    def _ailing(self) -> list[str]:
+        record = read_record(self._home.stack)
+        if record is None:
+            return ["the supervisor has written nothing yet"]
+        said = [f"{one.name} is {one.state} ({one.detail})" for one in record.processes if one.state != "running"]
+        deaf = [f"the {service} guest does not answer" for service in self._guests if not accepts(self._guest_ports[service])]
+        return said + deaf or ([] if record.ready else ["not everything is started"])
 
     async def keep_guests(self) -> None:
         """Start the guests, and again whenever they end. Runs until cancelled; they end with the stack."""
@@ -150,3 +162,11 @@ class KitStack:
             "ORDERS_FEED_HEARTBEAT": "3",
             **{name: str(port) for name, port in self._ports.items()},
         }
+
+
+def _end_family(pid: int) -> None:
+    """End `up` and the supervisor that it may have started a moment ago, too early to be found in its folder."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        up = psutil.Process(pid)
+        for child in [*up.children(recursive=True), up]:
+            child.terminate()

@@ -1,4 +1,4 @@
-"""The raw bytes of both topics, read by the letter of the design and by nothing of the product: which records count, which commands there are. Pure."""
+"""The raw bytes of both topics, read by the letter of the design and by nothing of the product. Pure."""
 
 import json
 import uuid

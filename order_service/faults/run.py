@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from order_service.faults.client import Client
 from order_service.faults.evidence import Evidence
@@ -15,9 +16,9 @@ from order_service.faults.home import KitHome
 from order_service.faults.judge import judge_run
 from order_service.faults.kit_stack import PARTITIONS, WORKERS, KitStack
 from order_service.faults.raw_tables import Sampler
-from order_service.faults.schedule import schedule
+from order_service.faults.schedule import Card, schedule
 from order_service.faults.standstill import Assignment, Blame, Standstill, assignments, longest_standstills
-from order_service.faults.watcher import Watcher
+from order_service.faults.watcher import Watcher, audience
 from order_service.faults.writer import Writer
 
 _HEAL_S = 240.0
@@ -36,6 +37,7 @@ class Plan:
     seed: int
     rate: float
     every_s: float
+    deck: Sequence[Card]
 
 
 @dataclass
@@ -67,15 +69,16 @@ async def run_kit(plan: Plan, home: KitHome, stack: KitStack, tell: Callable[[st
         hand = Hand(stack)
         writer = Writer(stack.kafka, seed=plan.seed, partitions=PARTITIONS, every_s=_WRITE_EVERY_S)
         sampler = Sampler(stack.postgres, every_s=_SAMPLE_EVERY_S)
-        watchers = _watchers(plan, stack)
+        watchers = audience(stack.feeds, seed=plan.seed, seconds=plan.seconds, an_order=history.newest_order)
         evidence = Evidence.of(stack.kafka, PARTITIONS)
-        async with _background(plan, stack, sampler, watchers, history) as latecomers:
+        async with _background(stack.keep_guests(), sampler.run(), *(watcher.run() for watcher in watchers)):
+            await stack.ailing(_HEAL_S)
             await _under_fire(plan, client, hand, writer, tell)
-            tell(f"{len(history.sent):,} commands sent, {history.given_up} not answered; healing")
-            healed = await stack.ready(_HEAL_S)
-            await evidence.gather(stack.postgres, [*watchers, *latecomers], tell)
-    watchers += latecomers
+            tell(f"{len(history.sent):,} commands sent, {history.unanswered} not answered; healing")
+            ailing = await stack.ailing(_HEAL_S)
+            await evidence.gather(stack.postgres, watchers, tell)
     findings = judge_run(evidence, history.sent, watchers, sampler.samples, writer.written)
+    findings.expect("heals", not ailing, f"not running {_HEAL_S:.0f} s after the last fault: {'; '.join(ailing)}")
     outcome = Outcome(
         plan=plan,
         history=history,
@@ -87,7 +90,7 @@ async def run_kit(plan: Plan, home: KitHome, stack: KitStack, tell: Callable[[st
         by_hand=len(writer.written),
         restarts=_restarts(stack),
         seconds=time.monotonic() - begin,
-        unfinished=evidence.unfinished or (None if healed else f"the stack did not heal within {_HEAL_S:.0f} s"),
+        unfinished=evidence.unfinished,
     )
     outcome.standstills = longest_standstills(evidence.read.commands, evidence.counting, _owners(home), hand.done)
     return outcome
@@ -99,7 +102,7 @@ async def _under_fire(plan: Plan, client: Client, hand: Hand, writer: Writer, te
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(client.run(plan.seconds, patience_s=_ANSWERS_S))
-            tasks.create_task(hand.run(schedule(plan.seed, seconds=plan.seconds, every_s=plan.every_s)))
+            tasks.create_task(hand.run(schedule(plan.seed, seconds=plan.seconds, every_s=plan.every_s, deck=plan.deck)))
             tasks.create_task(writer.run(plan.seconds))
     finally:
         teller.cancel()
@@ -114,53 +117,19 @@ async def _tell_now_and_then(history: History, hand: Hand, tell: Callable[[str],
         tell(f"{time.monotonic() - begin:.0f} s: {len(history.sent):,} commands, {history.answered:,} answered, {done} faults")
 
 
-def _watchers(plan: Plan, stack: KitStack) -> list[Watcher]:
-    def watcher(name: str, start: str = "earliest", restless_s: float | None = None, **wanted: str) -> Watcher:
-        return Watcher(name, stack.feeds, seed=plan.seed, wanted=wanted, start=start, restless_s=restless_s)
-
-    return [
-        watcher("watcher of everything"),
-        watcher("watcher of everything from now on", start="latest"),
-        watcher("restless watcher of everything", restless_s=7.0),
-        watcher("restless watcher of a customer", restless_s=11.0, customer_id="customer-3"),
-    ]
-
-
-async def _come_late(plan: Plan, stack: KitStack, history: History, latecomers: list[Watcher], group: asyncio.TaskGroup) -> None:
-    """Watchers who begin in the middle: of an order that is being worked on, and of everything from the beginning."""
-    await asyncio.sleep(plan.seconds * 0.3)
-    order_id = next((sent.order_id for sent in reversed(history.sent) if sent.intent.kind == "create" and sent.order_id), None)
-    if order_id is not None:
-        wanted = {"order_id": order_id}
-        _join(
-            Watcher("watcher of an order", stack.feeds, seed=plan.seed, wanted=wanted, start="earliest", restless_s=5.0), latecomers, group
-        )
-    await asyncio.sleep(plan.seconds * 0.4)
-    _join(Watcher("late watcher of everything", stack.feeds, seed=plan.seed, wanted={}, start="earliest"), latecomers, group)
-
-
-def _join(watcher: Watcher, latecomers: list[Watcher], group: asyncio.TaskGroup) -> None:
-    latecomers.append(watcher)
-    group.create_task(watcher.run())
-
-
 @contextlib.asynccontextmanager
-async def _background(
-    plan: Plan, stack: KitStack, sampler: Sampler, watchers: list[Watcher], history: History
-) -> AsyncIterator[list[Watcher]]:
-    """Guests, watchers and samples, until the block is left; yields the watchers who come late."""
-    latecomers: list[Watcher] = []
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(stack.keep_guests()), group.create_task(sampler.run())]
-        tasks += [group.create_task(watcher.run()) for watcher in watchers]
-        tasks.append(group.create_task(_come_late(plan, stack, history, latecomers, group)))
-        try:
-            yield latecomers
-        finally:
-            stop.set()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
+async def _background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Go on with these until the block is left; then tell if one of them failed meanwhile."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ended:
+        if isinstance(end, Exception):
+            raise end
 
 
 def _restarts(stack: KitStack) -> dict[str, int]:

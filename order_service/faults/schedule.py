@@ -1,7 +1,7 @@
 """Which faults, and when: a deck of them, shuffled by the seed and dealt out again and again. Pure."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,18 +9,21 @@ Action = Literal["kill", "freeze", "stop"]
 """kill: SIGKILL. freeze: SIGSTOP beyond the session timeout, then SIGCONT. stop: SIGTERM."""
 Target = Literal["gateway", "order_aggregate", "projections", "notifier", "kafka", "postgres"]
 
-DECK: tuple[tuple[Action, Target], ...] = (
-    *[("kill", "gateway")] * 3,
-    *[("kill", "order_aggregate")] * 4,
-    *[("kill", "projections")] * 3,
-    *[("kill", "notifier")] * 2,
-    ("freeze", "order_aggregate"),
-    ("freeze", "projections"),
-    ("stop", "order_aggregate"),
-    ("stop", "projections"),
-    ("kill", "kafka"),
-    ("kill", "postgres"),
-)
+Card = tuple[Action, Target]
+
+_COPIES: dict[Card, int] = {
+    ("kill", "gateway"): 3,
+    ("kill", "order_aggregate"): 4,
+    ("kill", "projections"): 3,
+    ("kill", "notifier"): 2,
+    ("freeze", "order_aggregate"): 1,
+    ("freeze", "projections"): 1,
+    ("stop", "order_aggregate"): 1,
+    ("stop", "projections"): 1,
+    ("kill", "kafka"): 1,
+    ("kill", "postgres"): 1,
+}
+DECK = [card for card, copies in _COPIES.items() for _ in range(copies)]
 """Dealt whole before it is shuffled again, so that a short run meets every kind too."""
 
 _FROZEN_S = (8.0, 10.0)
@@ -37,14 +40,26 @@ class Fault:
     lasts_s: float = 0.0
 
 
-def schedule(seed: int, *, seconds: float, every_s: float) -> Iterator[Fault]:
+def cards(only: Sequence[str]) -> list[Card]:
+    """The cards of the deck that one of these names: an action, a target, or ACTION:TARGET; all for none. Raises ValueError."""
+    for name in only:
+        if not any(_is_named(card, name) for card in DECK):
+            raise ValueError(f"there is no fault {name!r}: name an action, a target, or both as in freeze:order_aggregate")
+    return [card for card in DECK if not only or any(_is_named(card, name) for name in only)]
+
+
+def _is_named(card: Card, name: str) -> bool:
+    return name in {*card, ":".join(card)}
+
+
+def schedule(seed: int, *, seconds: float, every_s: float, deck: Sequence[Card] = DECK) -> Iterator[Fault]:
     """The faults of a run, about one `every_s` seconds; the last one early enough to be felt under load."""
     draws = random.Random(f"faults {seed}")  # noqa: S311 reproducible on purpose
-    at_s, cards = every_s, list[tuple[Action, Target]]()
+    at_s, hand = every_s, list[Card]()
     while at_s < seconds - 2.0:
-        if not cards:
-            cards = draws.sample(DECK, len(DECK))
-        action, target = cards.pop()
+        if not hand:
+            hand = draws.sample(deck, len(deck))
+        action, target = hand.pop()
         lasts_s = draws.uniform(*_FROZEN_S) if action == "freeze" else 0.0
         yield Fault(at_s, action, target, draws.random(), lasts_s)
         at_s += every_s * draws.uniform(0.6, 1.4)

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from order_service.faults.client import NOT_SENT
 from order_service.faults.findings import CHECKS, Violation
 from order_service.faults.run import Outcome
 from order_service.plain_table import table
@@ -13,9 +14,9 @@ _SHOWN = 20
 
 def verdict_of(outcome: Outcome) -> str:
     """PASS, FAIL, or UNFINISHED when it can't be said."""
-    if any(outcome.findings.violations.values()):
-        return "FAIL" if outcome.unfinished is None else "UNFINISHED"
-    return "PASS" if outcome.findings.clean and outcome.unfinished is None else "UNFINISHED"
+    if outcome.unfinished is not None:
+        return "UNFINISHED"
+    return "PASS" if outcome.findings.clean else "FAIL"
 
 
 def as_object(outcome: Outcome) -> dict[str, Any]:
@@ -50,9 +51,12 @@ def _counts(outcome: Outcome) -> dict[str, Any]:
     return {
         "commands": len(history.sent),
         "answered": history.answered,
+        "answered_202": sum(sent.ending is not None and sent.attempts[-1].said == "202" for sent in history.sent),
         "retries": history.retries,
-        "ambiguous": sum(1 for sent in history.sent for attempt in sent.attempts if not attempt.said.startswith(("2", "4"))),
-        "given_up": history.given_up,
+        "ambiguous": sum(
+            1 for sent in history.sent for attempt in sent.attempts if attempt.said[0] not in "24" and attempt.said != NOT_SENT
+        ),
+        "unanswered": history.unanswered,
         "kills": dict(sorted(kills.items())),
         "freezes": sum(one.fault.action == "freeze" for one in hits),
         "stops": sum(one.fault.action == "stop" for one in hits),
@@ -81,15 +85,7 @@ def as_text(outcome: Outcome) -> str:
     rows = [(name, _plain(value)) for name, value in counts.items() if name != "feed"]
     rows += [(name, _plain(feed)) for name, feed in counts["feed"].items()]
     rows += [(f"longest standstill, {blame}", f"{s['seconds']} s, partition {s['partition']}") for blame, s in told["standstill_s"].items()]
-    checks = [
-        (
-            f"[{'PASS' if check['passed'] else 'FAIL' if check['violations'] else 'NOTHING LOOKED AT'}]",
-            name,
-            check["promise"],
-            f"{check['looked_at']:,}",
-        )
-        for name, check in told["checks"].items()
-    ]
+    checks = [(_word(check), name, check["promise"], f"{check['looked_at']:,}") for name, check in told["checks"].items()]
     lines = [table(rows), table(checks)]
     for violations in outcome.findings.violations.values():
         lines += [_line(violation) for violation in violations[:_SHOWN]]
@@ -97,9 +93,13 @@ def as_text(outcome: Outcome) -> str:
             lines.append(f"  … and {len(violations) - _SHOWN} more of check {violations[0].check}\n")
     if outcome.unfinished:
         lines.append(f"unfinished: {outcome.unfinished}\n")
-    return "\n".join(
-        [*lines, f"{told['verdict']}  seed {outcome.plan.seed}, {told['minutes']} minutes of load, {told['took_s']:.0f} s in all\n"]
-    )
+    plan = outcome.plan
+    lines.append(f"{told['verdict']}  seed {plan.seed}, {told['minutes']} minutes of load, {told['took_s']:.0f} s in all\n")
+    return "\n".join(lines)
+
+
+def _word(check: dict[str, Any]) -> str:
+    return "PASS" if check["passed"] else "FAIL" if check["violations"] else "IDLE"
 
 
 def _line(violation: Violation) -> str:
