@@ -11,7 +11,7 @@ from command_api.identity import identify
 from command_api.problems import invalid
 from command_api.requests import CreateOrderRequest, RequestModel, parse_request
 from event_schemas.commands import (
-    COMMAND_SCHEMA_VERSION,
+    COMMAND_SCHEMA_VERSIONS,
     CancelOrder,
     CancelOrderCommand,
     Command,
@@ -59,7 +59,7 @@ def build_command(kind: CommandKind, order_id: UUID | None, body: Any, headers: 
     )
     fields: dict[str, Any] = {
         "id": identity.command_id,
-        "schema_version": COMMAND_SCHEMA_VERSION,
+        "schema_version": COMMAND_SCHEMA_VERSIONS[kind.name],
         "order_id": identity.order_id,
         "key_hash": identity.key_hash,
         "expected_version": headers.expected_version,

@@ -1,12 +1,13 @@
 """The request headers that matter to a command, read in one pass and checked."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from command_api.problems import Fault, header_fault
 from event_schemas.codes import Code
 from event_schemas.events import MAX_VERSION
+from infra.preferences import Preferences, read_preferences
 from infra.problems import Problem
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
@@ -22,7 +23,7 @@ _WANTED = {
     b"traceparent": "traceparent",
 }
 
-RawHeaders = Iterable[tuple[bytes, bytes]]
+RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,17 @@ class CommandHeaders:
     expected_version: int | None
     correlation_id: str | None
     traceparent: str | None
+    preferences: Preferences
     faults: tuple[Fault, ...] = ()
+
+
+def read_correlation(raw: RawHeaders) -> str | None:
+    """The correlation id that a request carries, None when it carries none that can be used. Never refuses anything."""
+    sent, _ = _collected(raw)
+    correlation, trace = sent.get("X-Correlation-Id"), _TRACEPARENT.fullmatch(sent.get("traceparent", ""))
+    if correlation is not None:
+        return correlation if _PRINTABLE.fullmatch(correlation) and len(correlation) <= 200 else None
+    return trace.group(1) if trace else None
 
 
 def read_headers(raw: RawHeaders, *, versioned: bool) -> CommandHeaders:
@@ -61,6 +72,7 @@ def read_headers(raw: RawHeaders, *, versioned: bool) -> CommandHeaders:
         correlation_id=correlation or (trace_id.group(1) if trace_id else None),
         # An unusable traceparent starts no trace of its own and is no error (W3C Trace Context).
         traceparent=trace if trace_id else None,
+        preferences=read_preferences(raw),
         faults=tuple(faults),
     )
 

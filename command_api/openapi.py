@@ -2,17 +2,15 @@
 
 from typing import Any
 
+from command_api.dry_run import PROMISE
 from command_api.envelopes import CANCEL, CREATE, SHIP, CommandKind
-from command_api.request_body import MAX_BODY
-from event_schemas.codes import STATUS, Code
+from event_schemas.codes import Code
 from event_schemas.values import CURRENCIES, MAX_LINES, MAX_QUANTITY
-from infra.problems import Problem
+from infra.problem_examples import COMMAND_ID, ORDER_ID, POSITION
 
 Schema = dict[str, Any]
 
 UUID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-_COMMAND_ID = "0d6a4c64-2f43-5f0c-9a53-6b8b7d1f2f10"
-_ORDER_ID = "7c0d9f0e-5f6e-5a6b-8a43-2d1c7e9b3a55"
 _TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
 _CUSTOMER_ID = _TEXT | {"pattern": r"^[^\u0000-\u001f\u007f-\u009f/]*$", "examples": ["ada"]}
 _AMOUNT: Schema = {
@@ -48,16 +46,47 @@ SCHEMAS: dict[str, Schema] = {
                 "description": "With an offset; may be past; more than 60 s ahead is refused; default: now",
             },
             "reference": _TEXT | {"type": ["string", "null"], "description": "The client's own name of the order"},
+            "sales_channel": {
+                "type": ["string", "null"],
+                "pattern": "^[a-z0-9][a-z0-9_-]{0,31}$",
+                "description": "Where it was sold, such as web, shop or phone: any name in small letters",
+            },
         },
         "ordered_at",
         "reference",
+        "sales_channel",
         examples=[{"customer_id": "ada", "currency": "EUR", "lines": [{"sku": "tea", "quantity": 2, "unit_price": "4.50"}]}],
     ),
     "ShipOrderRequest": _object({"tracking_number": _TEXT}, examples=[{"tracking_number": "1Z999AA10123456784"}]),
     "CancelOrderRequest": _object({"reason": _TEXT}, examples=[{"reason": "ordered twice"}]),
     "PendingCommand": _object(
-        {"command_id": _ID, "order_id": _ID, "status": {"type": "string", "const": "pending"}},
-        examples=[{"command_id": _COMMAND_ID, "order_id": _ORDER_ID, "status": "pending"}],
+        {"command_id": _ID, "order_id": _ID, "status": {"type": "string", "const": "pending"}, "detail": {"type": "string"}},
+        "detail",
+        examples=[{"command_id": COMMAND_ID, "order_id": ORDER_ID, "status": "pending"}],
+    ),
+    "AcceptedCommand": _object(
+        {
+            "command_id": _ID,
+            "order_id": _ID,
+            "status": {"type": "string", "const": "accepted"},
+            "version": {"type": "integer", "description": "The order's version after it"},
+            "position": {"type": "string", "description": "Give it to a read as `position=`, and that read sees this write"},
+            "visible": {"type": "boolean", "description": "With `for=visible`: whether the read models hold it already"},
+        },
+        "visible",
+        examples=[{"command_id": COMMAND_ID, "order_id": ORDER_ID, "status": "accepted", "version": 1, "position": POSITION}],
+    ),
+    "DryRun": _object(
+        {
+            "would": {"type": "string", "enum": ["accept", "reject"]},
+            "code": {"type": "string"},
+            "detail": {"type": "string"},
+            "position": {"type": "string", "description": "Up to here the order's history was looked at"},
+            "promise": {"type": "string", "description": "Says that nothing is promised"},
+        },
+        "code",
+        "detail",
+        examples=[{"would": "accept", "position": POSITION, "promise": PROMISE}],
     ),
     "Problem": {
         "type": "object",
@@ -78,36 +107,19 @@ SCHEMAS: dict[str, Schema] = {
                 },
             },
             "idempotency_key": {"type": "string", "description": "Send the request again under this Idempotency-Key"},
+            "correlation_id": {"type": "string", "description": "As in X-Correlation-Id; name it when you report a problem"},
+            "command_id": _ID | {"description": "The command that was rejected"},
+            "order_id": _ID,
+            "version": {"type": "integer", "description": "The order's version when the command was rejected, 0 without an order"},
+            "expected_version": {"type": "integer", "description": "The version that If-Match named"},
+            "position": {"type": "string", "description": "The position of the rejection"},
+            "visible": {"type": "boolean", "description": "With `for=visible`: whether the read models hold the rejection already"},
+            "lag_seconds": {"type": "number", "description": "How far the read models are behind"},
         },
         "required": ["type", "title", "status", "code", "detail"],
     },
 }
 """Component schemas that the command routes refer to; `Problem` serves every route."""
-
-_DETAILS: dict[Code, Schema] = {
-    Code.MALFORMED_JSON: {"detail": "the body is not JSON: unexpected end of data: line 1 column 2 (char 1)"},
-    Code.ORDER_NOT_FOUND: {"detail": "an order id is a UUID in canonical lower-case form"},
-    Code.BODY_TOO_LARGE: {"detail": f"a body may have at most {MAX_BODY} bytes"},
-    Code.UNSUPPORTED_MEDIA_TYPE: {"detail": "Content-Type must be application/json, in UTF-8"},
-    Code.VALIDATION_FAILED: {
-        "detail": "/lines/0/quantity: must be greater than or equal to 1",
-        "errors": [{"pointer": "/lines/0/quantity", "detail": "must be greater than or equal to 1"}],
-    },
-    Code.BROKER_UNAVAILABLE: {
-        "detail": "outcome unknown, retry with this Idempotency-Key: the broker has not acknowledged the command",
-        "idempotency_key": "5b5b2d66-6c11-4f0a-9f5e-0a9d6d6d6a0f",
-    },
-}
-
-
-def problem_answer(*codes: Code) -> Schema:
-    """The response object of one status, with an example for each code that it may carry."""
-    examples = {}
-    for code in codes:
-        problem = Problem(code, **_DETAILS.get(code, {"detail": "…"}))
-        examples[str(code)] = {"value": problem.body()}
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}}
-    return {"description": " or ".join(f"`{code}`" for code in codes), "content": content}
 
 
 def _header(name: str, schema: Schema, description: str) -> Schema:
@@ -126,6 +138,19 @@ _CORRELATION = _header(
 )
 _TRACE = _header("traceparent", {}, "W3C Trace Context; without X-Correlation-Id its trace id is the correlation id")
 _IF_MATCH = _header("If-Match", {"pattern": '^"(0|[1-9][0-9]{0,8})"$'}, "The ETag of the order as it must be: its version in quotes")
+_PREFER = _header(
+    "Prefer",
+    {},
+    "`wait=N`: wait at most N seconds (30 at most) for the outcome. `for=visible`: until the read models hold it, too. "
+    "`respond-async`: 202 is welcome, as without",
+)
+_DRY_RUN = {
+    "name": "dry_run",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "string", "enum": ["true", "false"]},
+    "description": "Tell what would be decided now; nothing is appended, and nothing is promised",
+}
 _PATH_ID = {
     "name": "order_id",
     "in": "path",
@@ -135,31 +160,17 @@ _PATH_ID = {
 }
 
 
-def responses(kind: CommandKind) -> dict[int | str, Schema]:
-    """The answers of one of the three POSTs."""
-    accepted = {
-        "description": "The broker has the command; what becomes of it stands at `Location`",
-        "headers": {
-            "Location": {
-                "required": True,
-                "schema": {"type": "string", "pattern": "^/commands/"},
-                "description": "`/commands/{command_id}?submitted=TOKEN`, where TOKEN says where the command stands in the log",
-            }
-        },
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/PendingCommand"}}},
-    }
-    answers: dict[int | str, Schema] = {202: accepted}
-    codes = [Code.MALFORMED_JSON, Code.BODY_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, Code.VALIDATION_FAILED, Code.BROKER_UNAVAILABLE]
-    if kind is not CREATE:
-        codes.append(Code.ORDER_NOT_FOUND)
-    return answers | {STATUS[code]: problem_answer(code) for code in codes}
-
-
 def operation(kind: CommandKind) -> Schema:
     """Parameters and body of one of the three POSTs."""
-    parameters = [_KEY, _CORRELATION, _TRACE] if kind is CREATE else [_PATH_ID, _KEY, _IF_MATCH, _CORRELATION, _TRACE]
+    everywhere = [_KEY, _PREFER, _DRY_RUN, _CORRELATION, _TRACE]
+    parameters = everywhere if kind is CREATE else [_PATH_ID, _IF_MATCH, *everywhere]
     schema = {"$ref": f"#/components/schemas/{kind.name}Request"}
     return {"parameters": parameters, "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
+DESCRIPTION = (
+    "Answered 202 once the broker has the command. With `Prefer: wait=N` answered with the outcome instead: the event, or the "
+    "rejection as a problem. A command sent again under its Idempotency-Key is the same command and has the same outcome, for ever; "
+    "a wait then says `Idempotent-Replayed: true`."
+)
 SUMMARIES = {CREATE: "Place an order", SHIP: "Hand an order to a carrier", CANCEL: "Take an order back before it is shipped"}

@@ -16,6 +16,7 @@ class Fault(TypedDict):
     pointer: str
     detail: str
     header: NotRequired[str]
+    parameter: NotRequired[str]
 
 
 _PLAIN_WORDS = {

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
 from command_api.problems import Fault, faults_of
 from event_schemas.commands import CancelOrder, CreateOrder, ShipOrder
-from event_schemas.values import MAX_LINES, Closed, Currency, CustomerId, Line, Text, Time
+from event_schemas.values import MAX_LINES, Closed, Currency, CustomerId, Line, SalesChannel, Text, Time
 
 AHEAD = timedelta(seconds=60)
 """How far a client's clock may be ahead of ours."""
@@ -28,6 +28,7 @@ class CreateOrderRequest(Closed):
     lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=MAX_LINES)]
     ordered_at: Annotated[Time | None, AfterValidator(_not_ahead)] = None
     reference: Text | None = None
+    sales_channel: SalesChannel | None = None
 
 
 RequestModel = type[CreateOrderRequest] | type[ShipOrder] | type[CancelOrder]
@@ -48,4 +49,5 @@ def parse_request(model: RequestModel, body: Any, *, now: datetime) -> CreateOrd
         lines=request.lines,
         ordered_at=request.ordered_at or now,
         reference=request.reference,
+        sales_channel=request.sales_channel,
     )

@@ -1,34 +1,28 @@
-"""The three POSTs. Each ends in 202 after the broker's acknowledgement, or in a problem."""
+"""The three POSTs. Each ends in 202 after the broker's acknowledgement, in the outcome if the client waits for it, or in a problem."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID, uuid4
 
-import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from structlog.contextvars import bind_contextvars
 
 from command_api import openapi
-from command_api.command_log import NotAcknowledged
+from command_api.dry_run import Rehearse, rehearsed, wants_dry_run
 from command_api.envelopes import CANCEL, CREATE, SHIP, CommandKind, Sender, build_command
-from command_api.headers import CommandHeaders, read_headers
+from command_api.headers import read_correlation, read_headers
 from command_api.identity import ANONYMOUS
 from command_api.json_body import Malformed, parse_json
+from command_api.openapi_answers import responses
 from command_api.request_body import read_body
+from command_api.submission import Appends, Submission, submit
+from command_api.waiting import Follower
 from event_schemas.codes import Code
 from event_schemas.commands import Command
-from event_schemas.positions import CommandPlace
-from infra.problems import Problem
-
-
-class Appends(Protocol):
-    """Where commands go; CommandLog is one."""
-
-    async def append(self, order_id: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> CommandPlace:
-        """Append a command, see CommandLog. Raises NotAcknowledged."""
-        ...
-
+from infra.problems import CORRELATION, Problem
 
 Clock = Callable[[], datetime]
 Handler = Callable[[Request], Awaitable[Response]]
@@ -45,39 +39,86 @@ class _BareRoute(APIRoute):
         return endpoint
 
 
-def create_command_router(log: Appends, clock: Clock = lambda: datetime.now(UTC)) -> APIRouter:
-    """The routes of the commands, appending to `log`. `clock` gives the time in UTC at which a command is issued."""
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """What the routes stand on."""
+
+    log: Appends
+    clock: Clock
+    follower: Follower | None
+    rehearse: Rehearse | None
+
+
+def create_command_router(
+    log: Appends,
+    clock: Clock = lambda: datetime.now(UTC),
+    *,
+    follower: Follower | None = None,
+    rehearse: Rehearse | None = None,
+) -> APIRouter:
+    """The routes of the commands, appending to `log`. `clock` gives the time in UTC at which a command is issued.
+
+    Without `follower` nobody waits for an outcome, without `rehearse` dry runs are refused.
+    """
+    behind = _Behind(log, clock, follower, rehearse)
     router = APIRouter(route_class=_BareRoute, tags=["commands"])
     for kind in (CREATE, SHIP, CANCEL):
         router.add_api_route(
             kind.path,
-            _handler(kind, log, clock),
+            _handler(kind, behind),
             methods=["POST"],
             status_code=202,
             name=kind.name,
             operation_id=kind.name,
             summary=openapi.SUMMARIES[kind],
+            description=openapi.DESCRIPTION,
             response_class=Response,
-            responses=openapi.responses(kind),
+            responses=responses(kind),
             openapi_extra=openapi.operation(kind),
         )
     return router
 
 
-def _handler(kind: CommandKind, log: Appends, clock: Clock) -> Handler:
+def _handler(kind: CommandKind, behind: _Behind) -> Handler:
     async def take(request: Request) -> Response:
+        # Known before anything is checked, so that refusals and log lines bear it, too.
+        correlation = read_correlation(request.scope["headers"]) or str(uuid4())
+        _correlate(request, correlation)
         order_id = None if kind is CREATE else _order_id(request.path_params["order_id"])
         headers = read_headers(request.scope["headers"], versioned=kind is not CREATE)
-        try:
-            body = parse_json(await read_body(request.scope, request.receive))
-        except Malformed as error:
-            raise Problem(Code.MALFORMED_JSON, str(error)) from error
+        dry_run = wants_dry_run(request.scope["query_string"])
+        if not isinstance(dry_run, bool):
+            headers = replace(headers, faults=(dry_run, *headers.faults))
         # Ids are made from a key always: one that a 503 gives to a client leads its retry to the same command.
-        sender = Sender(caller=ANONYMOUS, key=headers.idempotency_key or str(uuid4()), at=clock())
-        command = build_command(kind, order_id, body, headers, sender)
-        return _pending(command, await _appended(log, command, headers, sender.key))
+        sender = Sender(caller=ANONYMOUS, key=headers.idempotency_key or str(uuid4()), at=behind.clock())
+        command = build_command(kind, order_id, await _json(request), headers, sender)
+        _correlate(request, command.correlation_id)
+        if dry_run:
+            response = rehearsed(*await _rehearsed(behind, command))
+        else:
+            response = await submit(Submission(kind, command, headers, sender.key, request.receive), behind.log, behind.follower)
+        response.headers[CORRELATION] = command.correlation_id
+        return response
 
     return take
+
+
+def _correlate(request: Request, correlation_id: str) -> None:
+    request.scope["correlation_id"] = correlation_id
+    bind_contextvars(correlation_id=correlation_id)
+
+
+async def _json(request: Request) -> Any:
+    try:
+        return parse_json(await read_body(request.scope, request.receive))
+    except Malformed as error:
+        raise Problem(Code.MALFORMED_JSON, str(error)) from error
+
+
+async def _rehearsed(behind: _Behind, command: Command) -> Any:
+    if behind.rehearse is None:
+        raise Problem(Code.READ_MODEL_UNAVAILABLE, "a dry run reads the order, and no read models are configured: set DATABASE_URL")
+    return await behind.rehearse(command)
 
 
 def _order_id(text: str) -> UUID:
@@ -88,22 +129,3 @@ def _order_id(text: str) -> UUID:
     if order_id is None or str(order_id) != text:
         raise Problem(Code.ORDER_NOT_FOUND, "no such order: an order id is a UUID in canonical lower-case form")
     return order_id
-
-
-async def _appended(log: Appends, command: Command, headers: CommandHeaders, key: str) -> CommandPlace:
-    kafka_headers = [("traceparent", headers.traceparent.encode())] if headers.traceparent else []
-    try:
-        return await log.append(str(command.order_id), command.model_dump_json(exclude_none=True).encode(), kafka_headers)
-    except NotAcknowledged as error:
-        raise Problem(
-            Code.BROKER_UNAVAILABLE,
-            "outcome unknown, retry with this Idempotency-Key: the broker has not acknowledged the command",
-            headers={"Retry-After": "1"},
-            idempotency_key=key,
-        ) from error
-
-
-def _pending(command: Command, place: CommandPlace) -> Response:
-    body = {"command_id": command.id, "order_id": command.order_id, "status": "pending"}
-    location = f"/commands/{command.id}?submitted={place.token()}"
-    return Response(orjson.dumps(body), status_code=202, media_type="application/json", headers={"Location": location})

@@ -4,10 +4,12 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from prometheus_client import Gauge
 
+from event_schemas.events import CommandRejectedRecord
 from infra.gate import Counted
 from infra.log_tail import LogTail
 
@@ -17,6 +19,39 @@ REMEMBERED = 5_000
 _WAITING = Gauge("orders_waiting_requests", "Requests that wait for a command's outcome")
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended, whoever knows it: the log's end or a read model. `code` and `detail` are None unless it was rejected.
+
+    `record_offset` is its record's place, `command_offset` that of the command which the record ends, in the same partition.
+    """
+
+    command_id: UUID
+    order_id: UUID
+    code: str | None
+    detail: str | None
+    version: int
+    partition: int
+    record_offset: int
+    command_offset: int
+
+    @classmethod
+    def of(cls, counted: Counted) -> "Outcome":
+        """The outcome that a record is."""
+        record = counted.record
+        rejection = record.data if isinstance(record, CommandRejectedRecord) else None
+        return cls(
+            command_id=record.command_id,
+            order_id=record.order_id,
+            code=rejection.code if rejection else None,
+            detail=rejection.detail if rejection else None,
+            version=record.version,
+            partition=counted.partition,
+            record_offset=counted.offset,
+            command_offset=counted.command_offset,
+        )
+
+
 class Outcomes:
     """What the tail has seen of commands since it started. Everything here happens on the loop, without an await in between."""
 
@@ -24,11 +59,14 @@ class Outcomes:
         self._waiting: dict[UUID, set[asyncio.Future[Counted]]] = {}
         self._recent: OrderedDict[UUID, Counted] = OrderedDict()
         self._decided: dict[int, int] = {}
+        self._holds_from: dict[int, int] = {}
+        self._closed = False
         self._unsubscribe = tail.subscribe(self._delivered)
         tail.on_replaced(self._forget)
 
     def close(self) -> None:
-        """Stop listening; whoever still waits is cancelled."""
+        """Stop listening; whoever still waits is cancelled, and whoever comes later at once."""
+        self._closed = True
         self._unsubscribe()
         for waiters in self._waiting.values():
             for waiter in waiters:
@@ -40,6 +78,8 @@ class Outcomes:
         waiter: asyncio.Future[Counted] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(command_id, set()).add(waiter)
         _WAITING.inc()
+        if self._closed:
+            waiter.cancel()
         try:
             yield waiter
         finally:
@@ -55,6 +95,14 @@ class Outcomes:
         """The command's record, if it was seen not long ago."""
         return self._recent.get(command_id)
 
+    def remembered(self) -> Sequence[Counted]:
+        """All records that are remembered, in the order in which they came."""
+        return list(self._recent.values())
+
+    def holds_from(self, partition: int) -> int | None:
+        """The offset from which on every record of this partition that counts is remembered; None while nothing came."""
+        return self._holds_from.get(partition)
+
     def decided_up_to(self, partition: int) -> int | None:
         """The offset of the last command of this partition that is known to be decided, None while none was seen."""
         return self._decided.get(partition)
@@ -67,19 +115,22 @@ class Outcomes:
         """How many commands are waited for."""
         return len(self._waiting)
 
-    def _delivered(self, partition: int, records: Sequence[Counted], _next_offset: int) -> None:
+    def _delivered(self, partition: int, records: Sequence[Counted], next_offset: int) -> None:
         for counted in records:
             command_id = counted.record.command_id
             self._recent[command_id] = counted
             for waiter in self._waiting.get(command_id, ()):
                 if not waiter.done():
                     waiter.set_result(counted)
+        self._holds_from.setdefault(partition, records[0].offset if records else next_offset)
         if records:
             self.note_decided(partition, records[-1].command_offset)
         while len(self._recent) > REMEMBERED:
-            self._recent.popitem(last=False)
+            _, forgotten = self._recent.popitem(last=False)
+            self._holds_from[forgotten.partition] = max(self._holds_from[forgotten.partition], forgotten.offset + 1)
 
     def _forget(self) -> None:
         # Another log: what was seen of the old one says nothing about this one.
         self._recent.clear()
         self._decided.clear()
+        self._holds_from.clear()

@@ -4,8 +4,9 @@ Loading, folding and saving happen in one transaction of the caller's, who commi
 changelog topic, for PostgreSQL is durable and the event log is the source: never add it to `app.tables` (FAUST.md 19, 21, 35).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any, Generic
+from uuid import UUID
 
 import faust
 from faust.stores import base
@@ -13,7 +14,8 @@ from psycopg import AsyncConnection
 
 from infra.gate import Counted
 from infra.table_definition import Key, RowT, TableDefinition
-from infra.table_sql import key_arrays, row_arrays, table_sql
+from infra.table_fold import Refused, fold, keyed
+from infra.table_rows import load_rows, save_rows
 
 STORE_URL = "postgresql://handed-in"
 """Names the store's class and nothing else: Faust logs store URLs, so the connection is handed in. Without a host Faust would
@@ -71,32 +73,26 @@ class ProjectionTable(faust.Table, Generic[RowT]):
     def on_key_set(self, key: Key, value: RowT) -> None:
         """Nothing: there is no changelog."""
 
-    async def apply(self, connection: AsyncConnection[Any], schema: str, records: Sequence[Counted]) -> None:
-        """Fold these records into the table, in order, inside the caller's transaction. The caller skips what was folded before."""
-        touching = [(key, counted) for counted in records if (key := self.definition.key_of(counted)) is not None]
+    async def apply(
+        self, connection: AsyncConnection[Any], schema: str, records: Sequence[Counted], held: Set[UUID] = frozenset()
+    ) -> Sequence[Refused]:
+        """Fold these records into the table, in order, inside the caller's transaction. The caller skips what was folded before.
+
+        `held`: orders of which records wait already. Returns the records that were not folded, for the caller to park.
+        """
+        touching = keyed(self.definition, records)
         if not touching:
-            return
-        await self._load(connection, schema, list(dict(touching)))
-        self._fold(touching)
+            return ()
+        await self._load(connection, schema, list(dict.fromkeys(key for key, _, _ in touching if key is not None)))
+        refused = fold(self.definition, touching, get=self.get, put=self.__setitem__, held=held)
         await self._save(connection, schema)
+        return refused
 
     async def _load(self, connection: AsyncConnection[Any], schema: str, keys: Sequence[Key]) -> None:
-        definition = self.definition
-        if definition.one_record_a_row:
+        if self.definition.one_record_a_row:
             self.data.begin(())
             return
-        cursor = await connection.execute(table_sql(definition, schema).load, key_arrays(keys), binary=True)
-        rows = [definition.row(*values) for values in await cursor.fetchall()]
-        self.data.begin((tuple(getattr(row, name) for name in definition.key), row) for row in rows)
-
-    def _fold(self, touching: Iterable[tuple[Key, Counted]]) -> None:
-        evolve = self.definition.evolve
-        for key, counted in touching:
-            row = evolve(self.get(key), counted)
-            if row is not None:
-                self[key] = row
+        self.data.begin(await load_rows(connection, self.definition, schema, keys))
 
     async def _save(self, connection: AsyncConnection[Any], schema: str) -> None:
-        rows = list(self.data.dirty.values())
-        if rows:
-            await connection.execute(table_sql(self.definition, schema).save, row_arrays(self.definition, rows))
+        await save_rows(connection, self.definition, schema, list(self.data.dirty.values()))

@@ -9,6 +9,8 @@ from starlette.responses import Response
 from event_schemas.codes import STATUS, Code
 
 MEDIA_TYPE = "application/problem+json"
+CORRELATION = "X-Correlation-Id"
+"""The header by which a request, its command, its record and the log lines about them are found together."""
 _TITLES = {code: code.value.replace("_", " ").capitalize() for code in Code}
 
 
@@ -42,6 +44,9 @@ class Problem(Exception):
         }
         return {name: value for name, value in members.items() if value is not None}
 
-    def response(self) -> Response:
-        """The problem as an HTTP response."""
-        return Response(orjson.dumps(self.body(), default=str), status_code=self.status, media_type=MEDIA_TYPE, headers=self.headers)
+    def response(self, correlation_id: str | None = None) -> Response:
+        """The problem as an HTTP response, with the request's correlation id if it has one."""
+        body, headers = self.body(), dict(self.headers)
+        if correlation_id is not None:
+            body["correlation_id"], headers[CORRELATION] = correlation_id, correlation_id
+        return Response(orjson.dumps(body, default=str), status_code=self.status, media_type=MEDIA_TYPE, headers=headers)

@@ -89,6 +89,15 @@ class Settings(BaseSettings):
         float,
         _from("ORDERS_PRODUCE_TIMEOUT", "Seconds after which a POST that the broker has not acknowledged is answered 503", gt=0, le=30),
     ] = 4.0
+    max_backlog_age_s: Annotated[
+        float,
+        _from(
+            "ORDERS_MAX_BACKLOG_AGE",
+            "Seconds that the oldest command may wait; beyond it POSTs are answered 429",
+            ge=1,
+            le=86_400,
+        ),
+    ] = 30.0
     feed_heartbeat_s: Annotated[
         float, _from("ORDERS_FEED_HEARTBEAT", "Seconds between two heartbeat frames of the feed", gt=0, le=3600)
     ] = 15.0

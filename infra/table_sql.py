@@ -14,32 +14,52 @@ from infra.table_definition import Key, RowT, TableDefinition
 
 @dataclass(frozen=True)
 class TableSql:
-    """The statements of one table in one schema. `load` takes `key_arrays`, `save` takes `row_arrays`."""
+    """The statements of one table in one schema. `load` and `delete` take `key_arrays`, `save` takes `row_arrays`.
+
+    `create` makes the table with its key; `create_bare` without, for filling it first: `key` then adds the key.
+    """
 
     create: sql.Composed
+    create_bare: sql.Composed
+    key: sql.Composed
     index: Sequence[sql.Composed]
     load: sql.Composed
     save: sql.Composed
+    delete: sql.Composed
 
 
 @lru_cache(maxsize=64)
 def table_sql(definition: TableDefinition[Any], schema: str) -> TableSql:
     """The statements of this table in this schema."""
     table = sql.Identifier(schema, definition.name)
-    return TableSql(_create(definition, table), _indexes(definition, table), _load(definition, table), _save(definition, table))
+    return TableSql(
+        create=_create(definition, table, sql.SQL(", primary key ({})").format(_names(definition.key))),
+        create_bare=_create(definition, table, sql.Composed([])),
+        key=sql.SQL("alter table {} add primary key ({})").format(table, _names(definition.key)),
+        index=_indexes(definition, table),
+        load=_load(definition, table),
+        save=_save(definition, table),
+        delete=_delete(definition, table),
+    )
 
 
 def _names(names: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, names))
 
 
-def _create(definition: TableDefinition[Any], table: sql.Identifier) -> sql.Composed:
+def _create(definition: TableDefinition[Any], table: sql.Identifier, key: sql.Composed) -> sql.Composed:
     columns = sql.SQL(", ").join(sql.SQL("{} {}").format(sql.Identifier(name), _own(kind)) for name, kind in definition.columns.items())
-    return sql.SQL("create table {} ({}, primary key ({}))").format(table, columns, _names(definition.key))
+    return sql.SQL("create table {} ({}{})").format(table, columns, key)
 
 
 def _indexes(definition: TableDefinition[Any], table: sql.Identifier) -> list[sql.Composed]:
-    return [sql.SQL("create index on {} ({})").format(table, _own(", ".join(columns))) for columns in definition.indexes]
+    # Named, so that making them can be repeated: half of them may be there when a rebuild is resumed.
+    return [
+        sql.SQL("create index if not exists {} on {} ({})").format(
+            sql.Identifier(f"{definition.name}_{number}"), table, _own(", ".join(columns))
+        )
+        for number, columns in enumerate(definition.indexes, start=1)
+    ]
 
 
 def _load(definition: TableDefinition[Any], table: sql.Identifier) -> sql.Composed:
@@ -55,6 +75,11 @@ def _save(definition: TableDefinition[Any], table: sql.Identifier) -> sql.Compos
     return sql.SQL("insert into {} ({}) select * from unnest({}) on conflict ({}) do update set {}").format(
         table, _names(names), _unnested(list(definition.columns.values())), _names(key), updates
     )
+
+
+def _delete(definition: TableDefinition[Any], table: sql.Identifier) -> sql.Composed:
+    keys = _unnested([definition.columns[name] for name in definition.key])
+    return sql.SQL("delete from {} where ({}) in (select * from unnest({}))").format(table, _names(definition.key), keys)
 
 
 def _unnested(kinds: Sequence[str]) -> sql.Composed:

@@ -1,6 +1,8 @@
 """The topics as they must be: creates what is missing, says what is wrong, lets a service wait until it is right."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,8 @@ from infra.kafka import NoBroker, bootstrap_servers, new_admin
 from infra.settings import Settings
 
 RETRY_S = 2.0
+RECHECK_S = 30.0
+"""Seconds between two looks at topics that were found to be right."""
 _ANSWER_S = 10.0
 
 
@@ -141,3 +145,32 @@ async def wait_for_topics(settings: Settings, health: Health) -> int:
             return found[COMMANDS].partitions
         health.wait_for("topics", "; ".join(problems))
         await asyncio.sleep(RETRY_S)
+
+
+@asynccontextmanager
+async def topics_watched(settings: Settings, health: Health, *, every_s: float = RECHECK_S) -> AsyncIterator[None]:
+    """Look again while the block runs, every 30 s, and every 2 s while something is wrong: topics can be altered at any time.
+
+    `health` says what is wrong. The service goes on working meanwhile, not ready: what it has read is safe with it.
+    """
+    watching = asyncio.create_task(_watch(settings, health, every_s), name="topic watch")
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})
+
+
+async def _watch(settings: Settings, health: Health, every_s: float) -> None:
+    wrong = False
+    while True:
+        await asyncio.sleep(min(RETRY_S, every_s) if wrong else every_s)
+        try:
+            problems = await check_topics(settings)
+        except (NoBroker, KafkaError, TimeoutError, OSError):
+            continue  # whoever needs the broker says so
+        wrong = bool(problems)
+        if wrong:
+            health.wait_for("topics", "; ".join(problems))
+        else:
+            health.settled("topics")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from aiokafka import ConsumerRecord
 
-from event_schemas.topics import COMMANDS
+from event_schemas.topics import AGGREGATE_GROUP, COMMANDS
 from infra.dead_letters import DeadLetters
 from infra.faust_app import FetchApp, hardened_app
 from infra.fetch_worker import FetchWorker
@@ -17,19 +17,17 @@ from order_aggregate.record_appender import RecordAppender
 from order_aggregate.snapshots import Snapshots
 from order_aggregate.worker import AggregateWorker, Edges
 
-GROUP = "order-aggregate"
-
 
 def create_app(settings: Settings, health: Health, *, partition_count: int) -> FetchApp:
     """The aggregate as a Faust app; run it with infra.faust_app.run."""
-    app = hardened_app(settings, app_id=GROUP, topic=COMMANDS)
+    app = hardened_app(settings, app_id=AGGREGATE_GROUP, topic=COMMANDS)
     snapshots = Snapshots(settings)
 
     async def take_over_some(numbers: frozenset[int]) -> Assignment:
         return await take_over(settings, numbers, snapshots)
 
     async def dead_letter(record: ConsumerRecord, reason: str) -> None:
-        await DeadLetters(app.kafka_producer(), GROUP).append(record, reason)
+        await DeadLetters(app.kafka_producer(), AGGREGATE_GROUP).append(record, reason)
 
     edges = Edges(take_over_some, RecordAppender(app.kafka_producer, settings), dead_letter, snapshots)
     aggregate = AggregateWorker(health, edges, partition_count=partition_count)

@@ -67,6 +67,7 @@ def _create_order(command: CreateOrderCommand, state: OrderState) -> OrderCreate
                 total=sum((line.quantity * line.unit_price for line in wanted.lines), Decimal(0)),
                 ordered_at=wanted.ordered_at,
                 reference=wanted.reference,
+                sales_channel=wanted.sales_channel,
             )
         case CreatedOrder() | ShippedOrder() | CancelledOrder():
             return Rejection(Code.ALREADY_EXISTS, "an order with this id was placed before")

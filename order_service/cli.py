@@ -29,9 +29,13 @@ COMMANDS = (
     Command("test", "test:test", "Run the tests, on servers of their own."),
     Command("submit", "submit:submit", "Place a file of orders."),
     Command("tail", "tail:tail", "Show the live feed."),
+    Command("trace", "trace:trace", "What became of a command, of an order, of a correlation id, and when."),
+    Command("show", "show:show", "Show an order's history, or the order as it was."),
     Command("bench", "bench:bench", "Measure latency and memory of the running stack."),
     Command("faults", "faults:faults", "Hurt a stack of its own in every way, and check every promise."),
     Command("topics", "topics:app", "Create or check the topics."),
+    Command("schemas", "schemas:app", "Check or list the schemas of all messages."),
+    Command("projections", "projections:app", "Rebuild, compare, switch and verify the read models."),
     Command("dead-letters", "dead_letters:app", "List, show, retry or discard what could not be read."),
 )
 

@@ -16,16 +16,24 @@ from pydantic import SecretStr
 
 from command_api.command_log import CommandLog
 from command_api.routes import create_command_router
+from event_schemas.topics import AGGREGATE_GROUP, COMMANDS
 from infra import health as own_health
+from infra.backlog import Backlog
 from infra.database import NoDatabase, new_snapshot_pool
 from infra.health import Health
 from infra.log_tail import LogTail
 from infra.logs import configure_logging
+from infra.outcomes import Outcomes
+from infra.record_reader import RecordReader
 from infra.settings import Settings
 from order_service.gateway_background import READS, announce, follow_log, watch_reads
+from order_service.gateway_backlog import GuardedLog, Log
 from order_service.gateway_docs import create_docs_router, describe
+from order_service.gateway_dry_run import DryRun
 from order_service.gateway_metrics import RequestMetrics
+from order_service.gateway_outcomes import GatewayFollower
 from order_service.gateway_problems import render_problems
+from projections.command_lookup import LogSide
 from projections.query_api import create_query_router
 from projections.read_models import ReadModels
 
@@ -56,10 +64,21 @@ def openapi_document() -> dict[str, Any]:
     """The whole interface described, with nothing behind it."""
     settings = Settings(DATABASE_URL=SecretStr("postgresql://nowhere"))
     health = Health("gateway")
-    reads = _read_models(settings, LogTail(settings, "nobody", health=health), health)
-    assert reads is not None
-    routers = [create_command_router(CommandLog(settings, health)), create_query_router(reads)]
-    return describe(create_app(health, routers))
+    tail = LogTail(settings, "nobody", health=health)
+    return describe(
+        create_app(health, _routers(CommandLog(settings, health), _log_side(settings, tail), _read_models(settings, tail, health)))
+    )
+
+
+def _log_side(settings: Settings, tail: LogTail) -> LogSide:
+    return LogSide(tail, Outcomes(tail), RecordReader(settings, "order-gateway-places"))
+
+
+def _routers(commands: Log, log: LogSide, reads: ReadModels | None) -> list[APIRouter]:
+    follower = GatewayFollower(log.tail, log.outcomes, reads)
+    if reads is None:
+        return [create_command_router(commands, follower=follower)]
+    return [create_command_router(commands, follower=follower, rehearse=DryRun(log.tail, reads)), create_query_router(reads, log)]
 
 
 def _create_health_router(health: Health) -> APIRouter:
@@ -96,24 +115,32 @@ async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Stays up when broker, topics or database are missing, and starts working when they come."""
     health = Health("gateway")
     commands = CommandLog(settings, health)
+    backlog = Backlog(settings, group=AGGREGATE_GROUP, topic=COMMANDS)
     tail = LogTail(settings, "order-gateway-tail", health=health)
     reads = _read_models(settings, tail, health)
-    routers = [create_command_router(commands)] + ([create_query_router(reads)] if reads else [])
-    server = _Server(_uvicorn_config(create_app(health, routers)))
+    log = _log_side(settings, tail)
+    guarded = GuardedLog(commands, backlog, oldest_s=settings.max_backlog_age_s)
+    server = _Server(_uvicorn_config(create_app(health, _routers(guarded, log, reads))))
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _stop, server)
+        asyncio.get_running_loop().add_signal_handler(number, _stop, server, log.outcomes)
     listener = _listen(settings)
     own = await own_health.serve(health, settings)
     try:
         async with asyncio.TaskGroup() as tasks:
             looked = asyncio.Event()
-            work = [commands.run(), follow_log(tail, health), announce(commands, looked, health)]
+            work = [
+                commands.run(),
+                backlog.run(),
+                follow_log(tail, health),
+                announce(commands, GatewayFollower(tail, log.outcomes, reads), looked, health),
+            ]
             work += [watch_reads(reads, looked, health)] if reads else []
             background = [tasks.create_task(part) for part in work]
             await server.serve([listener])
             for task in background:
                 task.cancel()
     finally:
+        await log.reader.stop()
         await own.cleanup()
 
 
@@ -149,8 +176,10 @@ def _listen(settings: Settings) -> socket.socket:
         raise SystemExit(f"can't listen on {settings.bind}:{settings.http_port} ({error.strerror}): change ORDERS_HTTP_PORT") from error
 
 
-def _stop(server: uvicorn.Server) -> None:
+def _stop(server: uvicorn.Server, outcomes: Outcomes) -> None:
     server.should_exit = True
+    # Whoever waits is answered 202 now, rather than cut off.
+    outcomes.close()
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from infra.health import Health
 from infra.kafka import NoBroker
 from infra.log_tail import LogTail
 from infra.problems import Problem
+from order_service.gateway_outcomes import GatewayFollower
 from projections.read_models import ReadModels
 from projections.snapshots import Snapshot
 
@@ -14,9 +15,10 @@ READS = "read models"
 _LOOK_S = 2.0
 
 
-async def announce(commands: CommandLog, looked: asyncio.Event, health: Health) -> None:
-    """Say that the gateway has started, once commands can be appended and the read side was looked at."""
+async def announce(commands: CommandLog, follower: GatewayFollower, looked: asyncio.Event, health: Health) -> None:
+    """Say that the gateway has started, once commands can be appended, outcomes are followed and the read side was looked at."""
     await commands.opened()
+    await follower.ready()
     await looked.wait()
     health.started()
 

@@ -26,9 +26,9 @@ def render_problems(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _problem(_: Request, error: Exception) -> Response:
+async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return error.response()
+    return error.response(request.scope.get("correlation_id"))
 
 
 async def _invalid_parameters(_: Request, error: Exception) -> Response:
@@ -70,4 +70,6 @@ async def _nobody_listens(_: Request, __: Exception) -> Response:
 async def _unexpected(request: Request, error: Exception) -> Response:
     # The server logs the traceback itself; the client learns nothing of our insides.
     _log.error("%s %s ended in %s", request.method, request.scope.get("path"), type(error).__name__)
-    return Problem(Code.INTERNAL_ERROR, "something went wrong on our side; it has been logged").response()
+    return Problem(Code.INTERNAL_ERROR, "something went wrong on our side; it has been logged").response(
+        request.scope.get("correlation_id")
+    )

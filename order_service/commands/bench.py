@@ -21,6 +21,7 @@ def bench(
     *,
     rate: Annotated[float, typer.Option(min=1, max=5000, help="Orders a second, posted on a fixed schedule")] = 50,
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="For how long")] = 20,
+    wait: Annotated[bool, typer.Option("--wait", help="Each order waits for its outcome: Prefer: wait, with an Idempotency-Key")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object")] = False,
 ) -> None:
     """Post orders at a steady rate and time the answer and the frame on the websocket; then the memory of each process.
@@ -33,12 +34,16 @@ def bench(
         sys.stderr.write("no stack runs here: start one with `./orders up`\n")
         raise typer.Exit(1)
     try:
-        measured = run_load(http=record.urls.http, feed=record.urls.feed, rate=rate, seconds=seconds)
+        measured = run_load(http=record.urls.http, feed=record.urls.feed, rate=rate, seconds=seconds, wait=wait)
     except (OSError, aiohttp.ClientError) as error:
         sys.stderr.write(f"the stack does not answer at {record.urls.http}: {error}\n")
         raise typer.Exit(1) from error
     memory = memory_mib(record)
-    sys.stdout.write(_as_json(measured, memory) if as_json else _as_text(measured, memory, rate, seconds))
+    sys.stdout.write(
+        _as_json(measured, memory)
+        if as_json
+        else _as_text(measured, memory, f"{rate:g} orders/s for {seconds:g} s", "POST to 201" if wait else "POST to 202")
+    )
     raise typer.Exit(0 if measured else 1)
 
 
@@ -64,13 +69,13 @@ def _pss(process: psutil.Process) -> int:
     return int(getattr(memory, "pss", memory.rss))
 
 
-def _as_text(measured: Measured, memory: dict[str, float], rate: float, seconds: float) -> str:
+def _as_text(measured: Measured, memory: dict[str, float], load: str, answered: str) -> str:
     rows = [("", "count", "p50 ms", "p90 ms", "p99 ms", "max ms")]
-    for name, values in (("POST to 202", measured.accepted), ("POST to frame", measured.framed)):
+    for name, values in ((answered, measured.accepted), ("POST to frame", measured.framed)):
         shares = [f"{percentile(values, share):.1f}" for share in (0.5, 0.9, 0.99, 1.0)]
         rows.append((name, str(len(values)), shares[0], shares[1], shares[2], shares[3]))
     sizes = [("process", "MiB (PSS)"), *((name, f"{size:.0f}") for name, size in memory.items()), ("all", f"{sum(memory.values()):.0f}")]
-    summary = f"{rate:g} orders/s for {seconds:g} s; refused {measured.refused}, frames missing {measured.missing}\n"
+    summary = f"{load}; refused {measured.refused}, frames missing {measured.missing}\n"
     return f"{summary}{table(rows)}\n{table(sizes)}"
 
 

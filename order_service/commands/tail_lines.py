@@ -5,23 +5,24 @@ from typing import Any
 
 from rich.text import Text
 
-_STYLES = {"OrderCreated": "green", "OrderShipped": "cyan", "OrderCancelled": "yellow", "CommandRejected": "bold red"}
+STYLES = {"OrderCreated": "green", "OrderShipped": "cyan", "OrderCancelled": "yellow", "CommandRejected": "bold red"}
 
 
 def event_line(event: dict[str, Any]) -> Text:
     """Local time, type, start of the order's id, version, customer, and what matters of this type; rejections stand out in red."""
     rejected = event["type"] == "CommandRejected"
     line = Text(no_wrap=True, end="")
-    line.append(_local_time(event["occurred_at"]), "dim")
-    line.append(f"  {_printable(event['type']):15}", _STYLES.get(event["type"], ""))
+    line.append(local_time(event["occurred_at"]), "dim")
+    line.append(f"  {printable(event['type']):15}", STYLES.get(event["type"], ""))
     line.append(f"  {str(event['order_id'])[:8]}", "bold")
     line.append(f" v{event['version']:<3}", "dim")
-    line.append(f"  {_printable(event['data'].get('customer_id') or '-'):12}")
-    line.append(f"  {_printable(_what_matters(event))}", "red" if rejected else "")
+    line.append(f"  {printable(event['data'].get('customer_id') or '-'):12}")
+    line.append(f"  {printable(what_matters(event))}", "red" if rejected else "")
     return line
 
 
-def _what_matters(event: dict[str, Any]) -> str:
+def what_matters(event: dict[str, Any]) -> str:
+    """The part of an event that people want to know."""
     data = event["data"]
     match event["type"]:
         case "OrderCreated":
@@ -36,10 +37,11 @@ def _what_matters(event: dict[str, Any]) -> str:
             return "of a later release than this one"
 
 
-def _local_time(moment: str) -> str:
+def local_time(moment: str) -> str:
+    """A time as the clock on the wall shows it, to the second."""
     return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _printable(text: object) -> str:
+def printable(text: object) -> str:
     """Whoever wrote the record chose this text, and a terminal obeys control characters."""
     return "".join(character if character.isprintable() else "?" for character in str(text))

@@ -1,11 +1,14 @@
 """Schemathesis against the running gateway: no server error, no answer that `/openapi.json` does not know."""
 
+from collections import Counter
 from datetime import UTC, datetime
 
 import hypothesis
+import pytest
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis import Case
+from schemathesis.generation.stateful import run_state_machine_as_test
 
 from order_service.gateway import openapi_document
 from tests.integration.gateway.conftest import Stack
@@ -17,6 +20,17 @@ schemathesis.openapi.format("date-time", _PAST)
 schema = schemathesis.openapi.from_dict(openapi_document())
 
 
+def _checks_left_out(case: Case) -> list[object]:
+    # Positions and cursors are opaque: nobody can make up a valid one. Schemathesis takes the quotes from an ETag. And to a JSON
+    # Schema 2.0 is an integer; we refuse it.
+    unsure = case.method == "GET" or "If-Match" in (case.headers or {}) or _holds_a_float(case.body)
+    # Who waits meets the rules, too: an order that is not there, that was shipped, a key that was used.
+    waits = "wait" in str((case.headers or {}).get("Prefer", ""))
+    left_out = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")] if unsure or waits else []
+    # A read that is given no position may come before what was written is there; tests/e2e/test_outcomes_to_trust.py reads with one.
+    return [*left_out, schemathesis.checks.CHECKS.get_one("ensure_resource_availability")]
+
+
 def _holds_a_float(body: object) -> bool:
     if isinstance(body, dict | list):
         return any(_holds_a_float(part) for part in (body.values() if isinstance(body, dict) else body))
@@ -26,8 +40,34 @@ def _holds_a_float(body: object) -> bool:
 @schema.parametrize()
 @hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 def test_every_answer_is_documented(case: Case, stack: Stack, gateway: ServiceProcess, workers: list[ServiceProcess]) -> None:
-    # Positions and cursors are opaque: nobody can make up a valid one. Schemathesis takes the quotes from an ETag. And to a JSON
-    # Schema 2.0 is an integer; we refuse it.
-    unsure = case.method == "GET" or "If-Match" in (case.headers or {}) or _holds_a_float(case.body)
-    excluded = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")] if unsure else []
-    case.call_and_validate(base_url=stack.url, excluded_checks=excluded)
+    case.call_and_validate(base_url=stack.url, excluded_checks=_checks_left_out(case))
+
+
+WAITS = ["wait=5", "wait=2, for=visible", "respond-async, wait=1", "wait=0"]
+
+
+@pytest.mark.parametrize(("examples", "steps"), [(10, 8), pytest.param(150, 20, marks=pytest.mark.slow)])
+def test_every_answer_of_a_story_is_documented(
+    examples: int, steps: int, stack: Stack, gateway: ServiceProcess, workers: list[ServiceProcess]
+) -> None:
+    """Orders placed, shipped, cancelled and read, each request made from earlier answers; every other one waits for its outcome."""
+    answered: Counter[int] = Counter()
+
+    class Story(schema.as_state_machine()):  # type: ignore[misc]
+        def before_call(self, case: Case) -> None:
+            if case.method == "POST" and len(case.path_parameters or {}) + len(str(case.body)) % 2:
+                case.headers["Prefer"] = WAITS[len(str(case.body)) % len(WAITS)]
+
+        def get_call_kwargs(self, case: Case) -> dict[str, object]:
+            return {"base_url": stack.url}
+
+        def validate_response(self, response: object, case: Case, additional_checks: object = None, **kwargs: object) -> None:
+            answered[response.status_code] += 1  # type: ignore[attr-defined]
+            case.validate_response(response, excluded_checks=_checks_left_out(case), transport_kwargs=kwargs)  # type: ignore[arg-type]
+
+    settings = hypothesis.settings(
+        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+    )
+    run_state_machine_as_test(Story, settings=settings)
+    print(f"\n{sum(answered.values())} requests: {dict(sorted(answered.items()))}")
+    assert not [status for status in answered if status == 500]

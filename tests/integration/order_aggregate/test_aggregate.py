@@ -11,10 +11,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from event_schemas.topics import COMMANDS, DAY_MS, DEAD_LETTERS, EVENTS
+from event_schemas.topics import AGGREGATE_GROUP, COMMANDS, DAY_MS, DEAD_LETTERS, EVENTS
 from infra.kafka import connection, new_admin, new_producer, partition_of
 from infra.topic_guard import create_topics
-from order_aggregate.agent import GROUP
 from order_aggregate.command_retention import delete_old_commands
 from tests.support.given import ORDER, Envelope, cancel, create, ship
 from tests.support.raw_log import judge_log
@@ -142,7 +141,7 @@ async def test_offsets_committed_too_far_lose_nothing(settings, start_worker):
 
 
 async def _commit_to_the_end(settings) -> None:
-    consumer = AIOKafkaConsumer(group_id=GROUP, enable_auto_commit=False, **connection(settings))
+    consumer = AIOKafkaConsumer(group_id=AGGREGATE_GROUP, enable_auto_commit=False, **connection(settings))
     await consumer.start()
     tps = [TopicPartition(COMMANDS, number) for number in range(PARTITIONS)]
     consumer.assign(tps)

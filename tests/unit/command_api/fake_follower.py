@@ -1,0 +1,103 @@
+"""A log, what follows it and the read models, all in one hand: the test says what comes when."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from command_api.command_log import NotAcknowledged
+from event_schemas.codec import decode_command
+from event_schemas.positions import CommandPlace
+from infra.gate import Counted
+from infra.outcomes import Outcome
+from order_aggregate.partition import Partition
+
+
+@dataclass
+class FakeLog:
+    """Stands for CommandLog, with an aggregate behind it that decides as soon as a command stands there, or when told to."""
+
+    decides: bool = True
+    acknowledges: bool = True
+    appended: list[Any] = field(default_factory=list)
+    state: Partition = field(default_factory=Partition)
+    waiting: dict[UUID, set["asyncio.Future[Counted]"]] = field(default_factory=dict)
+    records: list[Counted] = field(default_factory=list)
+
+    async def append(self, order_id: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> CommandPlace:
+        if not self.acknowledges:
+            raise NotAcknowledged("TimeoutError")
+        self.appended.append(decode_command(value))
+        place = CommandPlace(3, len(self.appended) - 1)
+        if self.decides:
+            self.decide(place)
+        # The record may come before the acknowledgement does.
+        await asyncio.sleep(0)
+        return place
+
+    def decide(self, place: CommandPlace) -> None:
+        """Let the aggregate come to this command, and the log's end bring its record."""
+        record = self.state.decide(self.appended[place.offset])
+        if record is None:
+            return
+        counted = Counted(record, place.partition, len(self.records), 0, place.offset, b"")
+        self.records.append(counted)
+        for waiter in self.waiting.get(record.command_id, ()):
+            waiter.set_result(counted)
+
+
+@dataclass
+class FakeFollower:
+    """Stands for order_service.gateway_outcomes.GatewayFollower. `read_up_to`: how many records the read models hold; None: all."""
+
+    log: FakeLog
+    positioned: bool = True
+    read_up_to: int | None = None
+    asked: int = 0
+
+    def is_ready(self) -> bool:
+        return self.positioned
+
+    async def ready(self) -> None:
+        while not self.positioned:
+            await asyncio.sleep(0.001)
+
+    @contextmanager
+    def expect(self, command_id: UUID, order_id: UUID) -> Iterator["_Expected"]:
+        waiter: asyncio.Future[Counted] = asyncio.get_running_loop().create_future()
+        self.log.waiting.setdefault(command_id, set()).add(waiter)
+        try:
+            yield _Expected(self, command_id, waiter, len(self.log.records))
+        finally:
+            self.log.waiting[command_id].discard(waiter)
+            if not self.log.waiting[command_id]:
+                del self.log.waiting[command_id]
+
+    def held(self) -> int:
+        return len(self.log.records) if self.read_up_to is None else self.read_up_to
+
+    async def visible(self, outcome: Outcome) -> None:
+        while self.held() <= outcome.record_offset:
+            await asyncio.sleep(0.001)
+
+    def position(self, outcome: Outcome) -> str:
+        return f"e.{outcome.partition}-{outcome.record_offset + 1}"
+
+
+@dataclass
+class _Expected:
+    follower: FakeFollower
+    command_id: UUID
+    brought: "asyncio.Future[Counted]"
+    end: int
+
+    async def known(self) -> Outcome | None:
+        self.follower.asked += 1
+        while self.follower.held() < self.end:
+            await asyncio.sleep(0.001)
+        for counted in self.follower.log.records[: self.end]:
+            if counted.record.command_id == self.command_id:
+                return Outcome.of(counted)
+        return None
