@@ -7,7 +7,7 @@ from infra.faust_app import run
 from infra.health import Health, serve
 from infra.logs import configure_logging
 from infra.settings import Settings
-from infra.topic_guard import wait_for_topics
+from infra.topic_guard import topics_watched, wait_for_topics
 from projections.agent import create_app
 
 
@@ -18,7 +18,8 @@ async def _main(settings: Settings) -> None:
     try:
         partition_count = await wait_for_topics(settings, health)
         await wait_for_database(session)
-        await run(create_app(settings, health, session, partition_count=partition_count), health)
+        async with topics_watched(settings, health):
+            await run(create_app(settings, health, session, partition_count=partition_count), health)
     finally:
         await session.close()
         await runner.cleanup()

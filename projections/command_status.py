@@ -1,24 +1,57 @@
-"""`GET /commands/{id}`: what became of a command, from its outcome in the read models."""
+"""How `GET /commands/{id}` shows a command: from its outcome in the read models, from its record in the log, or pending."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from infra.gate import Counted
+from projections import command_outcomes
 from projections.command_outcomes import CommandOutcome
+from projections.parked import parked_tables
 from projections.queries import find_outcome
 from projections.snapshots import Snapshot
 from projections.tables import TABLES
-from projections.views import CommandView
+from projections.views import CommandView, Visibility
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-async def command_view(snapshot: Snapshot, *, command_id: UUID | None) -> CommandView | None:
+async def command_view(snapshot: Snapshot, *, command_id: UUID) -> CommandView | None:
     """The command's end; None when the read models know of none, which does not mean that there is none."""
-    outcome = await find_outcome(snapshot, command_id) if command_id else None
-    return _view(snapshot, outcome) if outcome else None
+    outcome = await find_outcome(snapshot, command_id)
+    if outcome is None:
+        return None
+    place = (outcome.partition, outcome.record_offset)
+    parked = await parked_tables(snapshot.connection, snapshot.schema, outcome.order_id, record=place)
+    return outcome_view(snapshot, outcome, parked)
 
 
-def _view(snapshot: Snapshot, outcome: CommandOutcome) -> CommandView:
+def outcome_view(snapshot: Snapshot, outcome: CommandOutcome, parked: Collection[str] = ()) -> CommandView:
+    """An outcome that the read models hold. `parked`: those that could not take its record, or not yet."""
+    # All tables of a generation are written in one transaction: what one holds, all hold or hold back.
+    projections: Visibility = {table.name: "parked" if table.name in parked else "visible" for table in TABLES}
+    return _view(outcome, snapshot.token_after(outcome.partition, outcome.record_offset), projections)
+
+
+def view_behind(counted: Counted, token: str) -> CommandView:
+    """An outcome that only the log holds as yet. `token`: its position."""
+    outcome = command_outcomes.evolve(None, counted)
+    assert outcome is not None  # every record ends a command
+    return _view(outcome, token, _nowhere())
+
+
+def pending_view(command_id: UUID, order_id: UUID, command_type: str) -> CommandView:
+    """A command that stands in the topic and was not decided yet."""
+    return CommandView(
+        command_id=command_id, order_id=order_id, type=command_type, status="pending", version=None, position=None, projections=_nowhere()
+    )
+
+
+def _nowhere() -> Visibility:
+    return {table.name: "behind" for table in TABLES}
+
+
+def _view(outcome: CommandOutcome, token: str, projections: Visibility) -> CommandView:
     return CommandView(
         command_id=outcome.command_id,
         order_id=outcome.order_id,
@@ -27,18 +60,18 @@ def _view(snapshot: Snapshot, outcome: CommandOutcome) -> CommandView:
         code=outcome.code,
         detail=outcome.detail,
         version=outcome.version,
-        position=snapshot.token_after(outcome.partition, outcome.record_offset),
+        position=token,
         record_id=outcome.record_id,
         correlation_id=outcome.correlation_id,
         occurred_at=outcome.occurred_at,
-        appended_at=_time(outcome.appended_ms),
-        # All tables of a generation are written in one transaction: what one holds, all hold.
-        projections={table.name: "visible" for table in TABLES},
+        appended_at=log_time(outcome.appended_ms),
+        projections=projections,
     )
 
 
-def _time(since_1970_ms: int) -> datetime | None:
+def log_time(since_1970_ms: int) -> datetime | None:
+    """A time of the log's; None for one that no calendar has, for a producer may write any number."""
     try:
         return _EPOCH + timedelta(milliseconds=since_1970_ms)
-    except OverflowError:  # a producer may write any number
+    except OverflowError:
         return None

@@ -5,18 +5,22 @@ query API reads the live one, and moving the pointer is one transaction.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from psycopg import AsyncConnection, sql
 from psycopg.errors import UndefinedTable
 from psycopg.rows import class_row
 
 from infra.table_sql import table_sql
+from projections import parked
 from projections.checkpoints import CREATE_ROWS, CREATE_TABLE
 from projections.tables import TABLES
 
 _CREATION = 7_263_401_955
 """PostgreSQL advisory lock: whoever changes the list of generations holds it."""
+
+State = Literal["building", "ready", "live", "retired"]
+"""building: a rebuild fills it; ready: complete, never live yet; retired: was live, and can be again."""
 
 _META = """
 create schema if not exists projections;
@@ -31,8 +35,25 @@ create table if not exists projections.live (
     only_one boolean primary key default true check (only_one),
     schema text not null references projections.generations
 );
+create table if not exists projections.promotions (
+    number bigint generated always as identity primary key,
+    from_schema text,
+    to_schema text not null,
+    promoted_at timestamptz not null default now()
+);
+create table if not exists projections.rebuilds (
+    schema text primary key references projections.generations on delete cascade,
+    phase text not null,
+    targets bigint[] not null,
+    rate double precision not null default 0,
+    eta_s double precision,
+    problem text,
+    started_at timestamptz not null default now(),
+    updated_at timestamptz not null default now()
+);
 """
 
+_GENERATIONS = "select schema, fold_version, partitions, state from projections.generations"
 _LIVE = "select schema, fold_version, partitions, state from projections.live join projections.generations using (schema)"
 _LIVE_FOR_SHARE = _LIVE + " for share of live"
 
@@ -48,7 +69,7 @@ class Generation:
     schema: str
     fold_version: int
     partitions: int
-    state: str
+    state: State
 
 
 async def live_generation(connection: AsyncConnection[Any], *, for_share: bool = False) -> Generation | None:
@@ -60,20 +81,39 @@ async def live_generation(connection: AsyncConnection[Any], *, for_share: bool =
         return None
 
 
-async def ensure_live_generation(connection: AsyncConnection[Any], *, fold_version: int, partitions: int) -> Generation:
-    """The live generation; the first one is made when there is none. Any number of workers may ask at once."""
+async def all_generations(connection: AsyncConnection[Any]) -> list[Generation]:
+    """Every generation there is, oldest first; none when the list has not been made."""
+    exists = await (await connection.execute("select to_regclass('projections.generations') is not null")).fetchone()
+    if exists != (True,):
+        return []
+    async with connection.cursor(row_factory=class_row(Generation)) as cursor:
+        return await (await cursor.execute(_GENERATIONS + " order by created_at, schema")).fetchall()
+
+
+async def lock_list(connection: AsyncConnection[Any]) -> None:
+    """Make the list of generations if there is none, and keep others from changing it until the transaction ends."""
     # Before anything is created: `create … if not exists` of two transactions at once can fail in one of them.
     await connection.execute("select pg_advisory_xact_lock(%s)", (_CREATION,))
     await connection.execute(_META)
+
+
+async def ensure_live_generation(connection: AsyncConnection[Any], *, fold_version: int, partitions: int) -> Generation:
+    """The live generation; the first one is made when there is none. Any number of workers may ask at once."""
+    await lock_list(connection)
     live = await live_generation(connection)
     if live is None:
-        live = await _create_generation(connection, fold_version=fold_version, partitions=partitions, state="live")
+        live = await create_generation(connection, fold_version=fold_version, partitions=partitions, state="live")
         await connection.execute("insert into projections.live (schema) values (%s)", (live.schema,))
+    # One that an earlier release made has no place for parked records yet.
+    await connection.execute(parked.CREATE_TABLE.format(sql.Identifier(live.schema)))
     return live
 
 
-async def _create_generation(connection: AsyncConnection[Any], *, fold_version: int, partitions: int, state: str) -> Generation:
-    """An empty generation: every table, and a checkpoint at 0 for every partition. The caller holds the creation lock."""
+async def create_generation(connection: AsyncConnection[Any], *, fold_version: int, partitions: int, state: State) -> Generation:
+    """An empty generation: every table, and a checkpoint at 0 for every partition. The caller holds the list's lock.
+
+    One that is to be filled fast (`building`) gets its indexes when it is full.
+    """
     counting = await connection.execute(_NEXT_NUMBER)
     (number,) = await counting.fetchone() or (1,)
     generation = Generation(f"projections_{number}", fold_version, partitions, state)
@@ -81,12 +121,23 @@ async def _create_generation(connection: AsyncConnection[Any], *, fold_version: 
     await connection.execute(sql.SQL("create schema {}").format(schema))
     for definition in TABLES:
         statements = table_sql(definition, generation.schema)
-        for statement in (statements.create, *statements.index):
+        if state != "building":
+            made = [statements.create, *statements.index]
+        else:
+            # A row that is folded more than once is looked up by its key; all others are only added.
+            made = [statements.create_bare if definition.one_record_a_row else statements.create]
+        for statement in made:
             await connection.execute(statement)
     await connection.execute(CREATE_TABLE.format(schema))
     await connection.execute(CREATE_ROWS.format(schema), (partitions - 1,))
+    await connection.execute(parked.CREATE_TABLE.format(schema))
     await connection.execute(
         "insert into projections.generations (schema, fold_version, partitions, state) values (%s, %s, %s, %s)",
         (generation.schema, fold_version, partitions, state),
     )
     return generation
+
+
+async def set_state(connection: AsyncConnection[Any], schema: str, state: State) -> None:
+    """Say what a generation is now."""
+    await connection.execute("update projections.generations set state = %s where schema = %s", (state, schema))

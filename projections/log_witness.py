@@ -13,7 +13,9 @@ from projections.checkpoints import Checkpoint
 
 _START_S = 10.0
 _STALL_S = 10.0
-_ADVICE = "connect to the log that they belong to, or make them anew from this one: drop the schema projections and restart"
+_ADVICE = (
+    "connect to the log that they belong to, or make them anew from this one: `./orders projections rebuild --promote --accept-differences`"
+)
 
 
 class KafkaWitness:

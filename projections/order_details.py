@@ -15,7 +15,10 @@ from infra.table_definition import Key, TableDefinition
 
 @dataclass(frozen=True, slots=True)
 class OrderDetails:
-    """One order. `lines` are plain JSON with prices as decimal text; `total` is exact, in units of the currency."""
+    """One order. `lines` are plain JSON with prices as decimal text; `total` is exact, in units of the currency.
+
+    `sales_channel`: None when the client named none, `unknown` when it was placed before anyone asked.
+    """
 
     order_id: UUID
     partition: int
@@ -28,6 +31,7 @@ class OrderDetails:
     total: Decimal
     ordered_at: datetime
     reference: str | None = None
+    sales_channel: str | None = None
     tracking_number: str | None = None
     shipped_at: datetime | None = None
     reason: str | None = None
@@ -76,6 +80,7 @@ def _created(record: OrderCreatedRecord, partition: int) -> OrderDetails:
         total=order.total,
         ordered_at=order.ordered_at,
         reference=order.reference,
+        sales_channel=order.sales_channel,
     )
 
 
@@ -94,6 +99,7 @@ TABLE = TableDefinition(
         "total": "numeric",
         "ordered_at": "timestamptz",
         "reference": "text",
+        "sales_channel": "text",
         "tracking_number": "text",
         "shipped_at": "timestamptz",
         "reason": "text",

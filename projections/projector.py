@@ -2,9 +2,10 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from uuid import UUID
 
 from aiokafka import ConsumerRecord
 from psycopg import AsyncConnection
@@ -13,8 +14,11 @@ from infra.database import DatabaseSession
 from infra.fetches import Progress, Records
 from infra.gate import Counted
 from infra.health import Health
-from projections.checkpoints import Checkpoint, lock_checkpoints, read_checkpoints, save_checkpoints
+from infra.table_fold import Refused
+from projections.checkpoints import lock_checkpoints, read_checkpoints, save_checkpoints
 from projections.generations import Generation, ensure_live_generation, live_generation
+from projections.log_recheck import LogRecheck, LogWitness
+from projections.parked import Parked, held_orders, park
 from projections.runs import Run, run_at
 from projections.tables import FOLD_VERSION
 
@@ -30,16 +34,13 @@ DeadLetter = Callable[[ConsumerRecord, str], Awaitable[None]]
 class Table(Protocol):
     """What the projector needs of `infra.postgres_table.ProjectionTable`."""
 
-    async def apply(self, connection: AsyncConnection[Any], schema: str, records: Sequence[Counted]) -> None:
-        """Fold records that continue what the table holds, inside the caller's transaction."""
+    @property
+    def name(self) -> str:
+        """The table's."""
         ...
 
-
-class LogWitness(Protocol):
-    """Compares checkpoints with the log that they claim to come from."""
-
-    async def objections(self, checkpoints: Sequence[Checkpoint]) -> Mapping[int, str]:
-        """Per partition whose checkpoint is not from this log: why, and what to do."""
+    async def apply(self, connection: AsyncConnection[Any], schema: str, records: Sequence[Counted], held: Set[UUID]) -> Sequence[Refused]:
+        """Fold records that continue what the table holds, inside the caller's transaction; those it can't take are returned."""
         ...
 
 
@@ -47,6 +48,7 @@ class LogWitness(Protocol):
 class _Outcome:
     runs: Mapping[int, Run] = field(default_factory=dict)
     refused: str | None = None
+    parked: Sequence[Parked] = ()
 
 
 class Projector:
@@ -65,6 +67,7 @@ class Projector:
         self._tables = tables
         self._session = session
         self._log = log
+        self._recheck = LogRecheck(log)
         self._dead_letter = dead_letter
         self._health = health
         self._partitions = partitions
@@ -77,11 +80,14 @@ class Projector:
         for partition in self._stopped:
             self._health.settled(_newer(partition))
         self._stopped.clear()
+        self._recheck.forget()
         self._waiting = partitions
         return await self._open_waiting()
 
     async def handle(self, records: Records) -> Progress:
         """Apply one fetch. Without records, look again at the partitions that wait."""
+        if foreign := self._recheck.objections():
+            return self._closed_by_the_log(foreign)
         if not records:
             return Progress(reopen=await self._open_waiting() if self._waiting and time.monotonic() >= self._look_at else {})
         outcome = await self._session.in_transaction(lambda connection: self._apply(connection, records))
@@ -89,6 +95,8 @@ class Projector:
             self._waiting |= frozenset(records)
             self._health.wait_for("generation", outcome.refused)
             return Progress(closed=frozenset(records))
+        _tell(outcome.parked)
+        self._recheck.applied([run.checkpoint for run in outcome.runs.values()])
         return self._progress(outcome.runs)
 
     async def _apply(self, connection: AsyncConnection[Any], records: Records) -> _Outcome:
@@ -101,10 +109,21 @@ class Projector:
         for run in runs.values():
             await self._bury(run)
         counted = [record for run in runs.values() for record in run.counted]
+        held = await held_orders(connection, generation.schema, records)
+        parked: list[Parked] = []
         for table in self._tables:
-            await table.apply(connection, generation.schema, counted)
+            refusals = await table.apply(connection, generation.schema, counted, held.get(table.name, frozenset()))
+            parked += [Parked.of(table.name, one) for one in refusals]
+        await park(connection, generation.schema, parked)
         await save_checkpoints(connection, generation.schema, [run.checkpoint for run in runs.values()])
-        return _Outcome(runs)
+        return _Outcome(runs, parked=parked)
+
+    def _closed_by_the_log(self, objections: Mapping[int, str]) -> Progress:
+        """The log is no longer the one that was applied: nothing more is taken from it until it is."""
+        self._waiting |= frozenset(objections)
+        self._look_at = time.monotonic() + LOOK_AGAIN_S
+        self._health.wait_for("log", "; ".join(objections.values()))
+        return Progress(closed=frozenset(objections))
 
     async def _bury(self, run: Run) -> None:
         """Keep unreadable records among the dead letters before the transaction that passes them commits. Twice is harmless."""
@@ -145,6 +164,15 @@ class Projector:
         return {c.partition: c.next_offset for c in checkpoints if c.partition not in objections}
 
 
+def _tell(parked: Sequence[Parked]) -> None:
+    for one in parked:
+        if one.state == "poison":
+            _log.error(
+                "order %s is parked in %s: order-events/%d at %d: %s; see `./orders projections parked`",
+                *(one.order_id, one.table_name, one.partition, one.record_offset, one.reason),
+            )
+
+
 def _newer(partition: int) -> str:
     return f"order-events/{partition}"
 
@@ -161,6 +189,7 @@ def _refusal(generation: Generation | None, partitions: int) -> str | None:
     if generation.partitions != partitions:
         return (
             f"the read models ({generation.schema}) were folded from a log of {generation.partitions} partitions, order-events has "
-            f"{partitions}: connect to the log they belong to, or drop the schema {generation.schema} and its line in projections.live"
+            f"{partitions}: connect to the log they belong to, or make them anew from this one: "
+            "`./orders projections rebuild --promote --accept-differences`"
         )
     return None

@@ -1,6 +1,6 @@
 """The queries, as SQL on one snapshot. Each returns what it found; what an absence means, the API says."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -21,6 +21,7 @@ OrderStatus = Literal["created", "shipped", "cancelled"]
 
 _ORDER = "select * from {}.order_details where order_id = %s"
 _HISTORY = "select * from {}.order_history where order_id = %s order by record_offset"
+_APPENDED = "select partition, record_offset, appended_ms from {}.command_outcomes where command_id = any(%s)"
 _OUTCOME = "select * from {}.command_outcomes where command_id = %s"
 _CUSTOMER = "select orders, cancelled, units, totals from {}.customer_summaries where customer_id = %s"
 _SALES = """
@@ -100,6 +101,13 @@ async def find_history(snapshot: Snapshot, order_id: UUID) -> Sequence[HistoryEn
     """The order's records, rejections too, in the order of the log."""
     async with snapshot.connection.cursor(row_factory=class_row(HistoryEntry)) as cursor:
         return await (await cursor.execute(_on(snapshot, _HISTORY), (order_id,))).fetchall()
+
+
+async def find_appended(snapshot: Snapshot, command_ids: Sequence[UUID]) -> Mapping[tuple[int, int], int]:
+    """When the log took in the records in which these commands ended, in milliseconds since 1970, by partition and offset."""
+    async with snapshot.connection.cursor() as cursor:
+        rows = await (await cursor.execute(_on(snapshot, _APPENDED), (list(command_ids),))).fetchall()
+    return {(partition, offset): appended_ms for partition, offset, appended_ms in rows}
 
 
 async def find_outcome(snapshot: Snapshot, command_id: UUID) -> CommandOutcome | None:

@@ -1,43 +1,48 @@
 """The query API: each route reads one snapshot and says in its headers how fresh that is."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Query, Response
 
+from event_schemas.codec import NewerSchema
 from event_schemas.codes import Code
 from infra.problems import Problem
 from projections import queries
-from projections.command_status import command_view
+from projections.command_lookup import LogSide
+from projections.command_routes import add_command_routes
+from projections.command_status import log_time
 from projections.cursors import Cursor, NoCursor
+from projections.documented import documented as _documented
+from projections.order_details import TABLE as ORDER_DETAILS_TABLE
+from projections.order_details import OrderDetails
 from projections.order_history import HistoryEntry
+from projections.parked import parked_tables
 from projections.queries import OrderFilter
 from projections.read_models import Read, ReadModels
-from projections.request_parts import Day, OrderListParameters, PositionToken, invalid_parameter, problem_responses, uuid_or_none
+from projections.request_parts import Day, OrderListParameters, PointInTime, PositionToken, Version, invalid_parameter, uuid_or_none
 from projections.snapshots import Snapshot
-from projections.views import CommandView, CustomerView, HistoryView, OrderPage, OrderView, SalesDayView, SalesView
+from projections.time_travel import AsOf, AtVersion, Moment, order_at
+from projections.views import CustomerView, HistoryView, OrderPage, OrderView, SalesDayView, SalesView
 
-_EVERYWHERE = (Code.VALIDATION_FAILED, Code.READ_MODEL_BEHIND, Code.READ_MODEL_UNAVAILABLE, Code.REBUILDING)
-_FRESHNESS = {
-    "Orders-Position": {"description": "The position up to which this answer is complete", "schema": {"type": "string"}},
-    "Orders-Lag": {"description": "Age in seconds of the oldest record not applied, 0 if none", "schema": {"type": "number"}},
-}
 _ETAG = {"ETag": {"description": "The order's version, quoted", "schema": {"type": "string"}}}
 T = TypeVar("T")
 
 
-def create_query_router(reads: ReadModels) -> APIRouter:
-    """All routes of the query API, reading through `reads`. The application around it renders infra.problems.Problem."""
+def create_query_router(reads: ReadModels, log: LogSide | None = None) -> APIRouter:
+    """All routes of the query API, reading through `reads`. The application around it renders infra.problems.Problem.
+
+    Without `log`, of commands only what the read models hold is known.
+    """
     router = APIRouter(tags=["queries"])
     _add_orders(router, reads)
     _add_sums(router, reads)
-    _add_commands(router, reads)
+    add_command_routes(router, reads, log)
     return router
-
-
-def _documented(*codes: Code, headers: dict[str, Any] | None = None, **ok: Any) -> dict[int | str, dict[str, Any]]:
-    return {200: {"headers": _FRESHNESS | (headers or {}), **ok}, **problem_responses(*codes, *_EVERYWHERE)}
 
 
 def _found(read: Read[T | None], absent: Code, detail: str) -> T:
@@ -48,10 +53,19 @@ def _found(read: Read[T | None], absent: Code, detail: str) -> T:
 
 def _add_orders(router: APIRouter, reads: ReadModels) -> None:
     @router.get("/orders/{order_id}", responses=_documented(Code.ORDER_NOT_FOUND, headers=_ETAG))
-    async def get_order(order_id: str, response: Response, position: PositionToken = None) -> OrderView:
-        """One order as it is now."""
-        read = await reads.read(partial(_order, order_id=order_id), position=position)
-        order = _found(read, Code.ORDER_NOT_FOUND, "there is no order with this id")
+    async def get_order(
+        order_id: str,
+        response: Response,
+        version: Annotated[Version | None, Query(description="The order as it was at this version")] = None,
+        as_of: Annotated[PointInTime | None, Query(description="The order as it was at this time, by `occurred_at`")] = None,
+        position: PositionToken = None,
+    ) -> OrderView:
+        """One order as it is now, or as it was."""
+        moment = _moment(version, as_of)
+        read = await reads.read(partial(_order, order_id=order_id, moment=moment), position=position)
+        order = _found(
+            read, Code.ORDER_NOT_FOUND, "there is no order with this id" if moment is None else f"there was no such order {moment}"
+        )
         response.headers.update({**read.headers, "ETag": f'"{order.version}"'})
         return order
 
@@ -94,37 +108,64 @@ def _add_sums(router: APIRouter, reads: ReadModels) -> None:
         return SalesView(items=[SalesDayView.model_validate(day) for day in read.found])
 
 
-def _add_commands(router: APIRouter, reads: ReadModels) -> None:
-    @router.get("/commands/{command_id}", responses=_documented(Code.COMMAND_UNKNOWN))
-    async def get_command(command_id: str, response: Response, position: PositionToken = None) -> CommandView:
-        """What became of a command."""
-        read = await reads.read(partial(command_view, command_id=uuid_or_none(command_id)), position=position)
-        outcome = _found(
-            read, Code.COMMAND_UNKNOWN, "no outcome of this command is known; it may be pending: follow the Location of its 202"
-        )
-        response.headers.update(read.headers)
-        return outcome
+def _moment(version: int | None, as_of: datetime | None) -> Moment | None:
+    if version is not None and as_of is not None:
+        raise invalid_parameter("as_of", "can not be combined with version: ask for one of them")
+    if version is not None:
+        return AtVersion(version)
+    return None if as_of is None else AsOf(as_of)
 
 
-async def _order(snapshot: Snapshot, *, order_id: str) -> OrderView | None:
+async def _order(snapshot: Snapshot, *, order_id: str, moment: Moment | None) -> OrderView | None:
     known = uuid_or_none(order_id)
-    row = await queries.find_order(snapshot, known) if known else None
-    return OrderView.model_validate(row) if row else None
+    if known is None:
+        return None
+    if moment is None:
+        row: object = await queries.find_order(snapshot, known)
+    else:
+        row = _as_it_was(await queries.find_history(snapshot, known), moment)
+    parked = await parked_tables(snapshot.connection, snapshot.schema, known)
+    if row is None:
+        _not_there(parked)
+        return None
+    view = OrderView.model_validate(row)
+    return view.model_copy(update={"parked": parked}) if parked else view
+
+
+def _not_there(parked: Sequence[str]) -> None:
+    """The order is unknown; but not when its creation is what could not be taken. Raises Problem then."""
+    if ORDER_DETAILS_TABLE.name in parked:
+        detail = "the read model could not take this order's records and holds them back: see `./orders projections parked`"
+        raise Problem(Code.READ_MODEL_BEHIND, detail, headers={"Retry-After": "30"}, parked=list(parked))
+
+
+def _as_it_was(history: Sequence[HistoryEntry], moment: Moment) -> OrderDetails | None:
+    try:
+        return order_at(history, moment)
+    except NewerSchema as error:
+        raise Problem(Code.REBUILDING, str(error), headers={"Retry-After": "2"}) from error
 
 
 async def _history(snapshot: Snapshot, *, order_id: str) -> bytes | None:
     known = uuid_or_none(order_id)
     entries = await queries.find_history(snapshot, known) if known else ()
-    return _history_body(snapshot, entries) if entries else None
+    if not entries:
+        return None
+    appended = await queries.find_appended(snapshot, [UUID(orjson.loads(entry.envelope)["command_id"]) for entry in entries])
+    items = [_history_item(snapshot, entry, appended.get((entry.partition, entry.record_offset))) for entry in entries]
+    parked = await parked_tables(snapshot.connection, snapshot.schema, entries[0].order_id)
+    told = f',"parked":{orjson.dumps(parked).decode()}' if parked else ""
+    return ('{"items":[' + ",".join(items) + f"]{told}}}").encode()
 
 
-def _history_body(snapshot: Snapshot, entries: Sequence[HistoryEntry]) -> bytes:
-    # The envelopes are passed on as they stand in the log; only the position is added to each.
-    items = [
-        f'{entry.envelope.rstrip().removesuffix("}")},"position":"{snapshot.token_after(entry.partition, entry.record_offset)}"}}'
-        for entry in entries
-    ]
-    return ('{"items":[' + ",".join(items) + "]}").encode()
+def _history_item(snapshot: Snapshot, entry: HistoryEntry, appended_ms: int | None) -> str:
+    # The envelope is passed on as it stands in the log; what only its place there can tell is added behind it.
+    appended_at = None if appended_ms is None else log_time(appended_ms)
+    more = {
+        "position": snapshot.token_after(entry.partition, entry.record_offset),
+        **({} if appended_at is None else {"appended_at": appended_at}),
+    }
+    return f"{entry.envelope.rstrip().removesuffix('}')},{orjson.dumps(more, option=orjson.OPT_UTC_Z).decode().removeprefix('{')}"
 
 
 async def _customer(snapshot: Snapshot, *, customer_id: str) -> CustomerView | None:

@@ -6,13 +6,15 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from event_schemas.codes import STATUS, Code
-from event_schemas.values import CustomerId
-from infra.problems import MEDIA_TYPE, Problem
+from event_schemas.codes import Code
+from event_schemas.values import CustomerId, Time
+from infra import problem_examples
+from infra.problems import Problem
 from projections.queries import OrderStatus
 
+_DIGITS = re.compile(r"\d+", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -23,8 +25,22 @@ def _day(value: object) -> object:
     return value
 
 
+def _version(value: object) -> object:
+    # pydantic would take 2.0 and +2, too.
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise ValueError("must be a version such as 2")
+    return value
+
+
+def _plus_again(value: object) -> object:
+    # To a form's encoding, the "+" of an offset that was not escaped is a space; a time has none of its own.
+    return value.replace(" ", "+") if isinstance(value, str) else value
+
+
 _WAIT = "A position: wait at most 5 s until the read models hold it"
 Day = Annotated[date, BeforeValidator(_day)]
+Version = Annotated[int, BeforeValidator(_version), Field(ge=0)]
+PointInTime = Annotated[Time, BeforeValidator(_plus_again), WithJsonSchema({"type": "string", "format": "date-time"})]
 PositionToken = Annotated[str | None, Query(description=_WAIT)]
 
 
@@ -56,8 +72,4 @@ def uuid_or_none(text: str) -> UUID | None:
 
 def problem_responses(*codes: Code) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of the refusals of a route, in the shape of FastAPI's `responses`."""
-    by_status: dict[int | str, list[Code]] = {}
-    for code in codes:
-        by_status.setdefault(STATUS[code], []).append(code)
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": " or ".join(f"`{code}`" for code in group), "content": content} for status, group in by_status.items()}
+    return problem_examples.problem_responses(codes)

@@ -15,6 +15,10 @@ IfAny = Annotated[T | None, Field(default=None, exclude_if=lambda value: value i
 """A member that is left out when there is nothing to say."""
 
 
+Visibility = Mapping[str, Literal["visible", "behind", "parked"]]
+"""Per read model, whether it shows a record."""
+
+
 class View(BaseModel):
     """An answer."""
 
@@ -30,7 +34,7 @@ class LineView(View):
 
 
 class OrderView(View):
-    """An order as it is now. `total` is exact, in units of the currency."""
+    """An order as it is, or as it was. `total` is exact, in units of the currency."""
 
     order_id: UUID
     customer_id: str
@@ -42,10 +46,13 @@ class OrderView(View):
     version: int
     ordered_at: AwareDatetime
     reference: IfAny[str] = None
+    sales_channel: IfAny[str] = None
     tracking_number: IfAny[str] = None
     shipped_at: IfAny[AwareDatetime] = None
     reason: IfAny[str] = None
     cancelled_at: IfAny[AwareDatetime] = None
+    parked: IfAny[list[str]] = None
+    """The read models that hold this order only up to a record that they could not take."""
 
 
 class OrderPage(View):
@@ -56,7 +63,10 @@ class OrderPage(View):
 
 
 class HistoryItem(View):
-    """A record as it stands in the log, with its position."""
+    """A record as it stands in the log, whatever its version, with its position and when the log took it in.
+
+    `occurred_at` is the time of the command `command_id`, which caused it.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -71,12 +81,14 @@ class HistoryItem(View):
     actor: str
     data: Mapping[str, Any]
     position: str
+    appended_at: IfAny[AwareDatetime] = None
 
 
 class HistoryView(View):
-    """Every record of an order, rejections too, in the order of the log."""
+    """Every record of an order, rejections too, in the order of the log. `parked`: as an order has it."""
 
     items: list[HistoryItem]
+    parked: IfAny[list[str]] = None
 
 
 class CustomerView(View):
@@ -120,4 +132,30 @@ class CommandView(View):
     correlation_id: IfAny[str] = None
     occurred_at: IfAny[AwareDatetime] = None
     appended_at: IfAny[AwareDatetime] = None
-    projections: Mapping[str, Literal["visible", "behind", "parked"]]
+    projections: Visibility
+
+
+class TraceItem(View):
+    """One command's chain. `received_at` is the gateway's time; the log's are `appended_at`, null once the command itself was deleted,
+    and `decided_at`."""
+
+    command_id: UUID
+    order_id: UUID
+    type: str
+    status: Literal["accepted", "rejected"]
+    code: IfAny[str] = None
+    detail: IfAny[str] = None
+    version: int
+    position: str
+    record_id: UUID
+    correlation_id: str
+    received_at: AwareDatetime
+    appended_at: AwareDatetime | None
+    decided_at: AwareDatetime | None
+    projections: Visibility
+
+
+class TraceView(View):
+    """Commands in the order of the log's times, at most 100."""
+
+    items: list[TraceItem]

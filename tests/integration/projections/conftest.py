@@ -1,6 +1,7 @@
 """A projections worker without a broker: it is handed fetches, and stores them in a real PostgreSQL."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,17 +9,24 @@ import faust
 import psycopg
 import pytest
 from aiokafka import ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient
 from psycopg import sql
 
 from event_schemas.positions import LogIdentity
+from event_schemas.topics import EVENTS, TOPICS
 from infra.database import DatabaseSession, new_snapshot_pool
+from infra.embedded.kafka import EmbeddedKafka
 from infra.health import Health
+from infra.kafka import new_admin, new_producer
 from infra.postgres_table import ProjectionTable
 from infra.settings import Settings
+from infra.topic_guard import check_topics, create_topics
 from projections.checkpoints import Checkpoint
 from projections.projector import Projector
 from projections.read_models import ReadModels
 from projections.tables import TABLES
+from tests.support.embedded import jar_folder
+from tests.support.records import TestLog
 
 PARTITIONS = 3
 FIRST = "projections_1"
@@ -100,7 +108,8 @@ class Database:
         return self.connection.execute(sql.SQL("select * from {} order by 1, 2").format(sql.Identifier(schema, table))).fetchall()
 
     def everything(self, schema: str = FIRST) -> dict[str, list[tuple[Any, ...]]]:
-        return {name: self.rows(name, schema) for name in [*(table.name for table in TABLES), "checkpoints"]}
+        names = [*(table.name for table in TABLES), "checkpoints"]
+        return {name: sorted(self.rows(name, schema), key=repr) for name in names}
 
     def next_offsets(self, schema: str = FIRST) -> dict[int, int]:
         return {row[0]: row[1] for row in self.rows("checkpoints", schema)}
@@ -151,3 +160,46 @@ async def reads(settings: Settings, log_end: FakeLogEnd) -> AsyncIterator[ReadMo
     await models.start()
     yield models
     await models.stop()
+
+
+@pytest.fixture(scope="session")
+def log_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    """A broker for tests that need the product's own topics; each test gets them empty."""
+    with EmbeddedKafka(tmp_path_factory.mktemp("kafka"), jar_folder=jar_folder()) as kafka:
+        yield kafka
+
+
+@pytest.fixture
+async def stand(log_broker: EmbeddedKafka, empty_database_url: str, database: Database) -> AsyncIterator[Any]:
+    """A log, a live generation and a worker: tests/integration/projections/rebuild_kit.py."""
+    from tests.integration.projections.rebuild_kit import PARTITIONS as COUNT
+    from tests.integration.projections.rebuild_kit import Stand
+
+    made = Settings(
+        KAFKA_BOOTSTRAP_SERVERS=log_broker.bootstrap_servers, DATABASE_URL=empty_database_url, ORDERS_REPLICATION=1, ORDERS_PARTITIONS=COUNT
+    )
+    await make_topics_anew(made)
+    producer = new_producer(made, "tests")
+    await producer.start()
+    stand = Stand(made, TestLog(made, EVENTS, COUNT, producer), database, make_worker(made, partitions=COUNT))
+    yield stand
+    await stand.worker.session.close()
+    await producer.stop()
+
+
+async def make_topics_anew(settings: Settings) -> None:
+    """Empty topics under the product's names."""
+    admin: AIOKafkaAdminClient = new_admin(settings, "tests")
+    await admin.start()
+    try:
+        names = [topic.name for topic in TOPICS]
+        await admin.delete_topics([name for name in await admin.list_topics() if name in names])
+        async with asyncio.timeout(20):
+            while set(names) & set(await admin.list_topics()):
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+    await create_topics(settings)
+    async with asyncio.timeout(20):
+        while await check_topics(settings):
+            await asyncio.sleep(0.05)

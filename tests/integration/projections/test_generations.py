@@ -23,7 +23,7 @@ async def test_many_workers_at_once_make_one_generation(settings, database):
         await session.close()
 
     assert {generation.schema for generation in made} == {FIRST}
-    assert database.all("select schema, fold_version, partitions, state from projections.generations") == [(FIRST, 1, 3, "live")]
+    assert database.all("select schema, fold_version, partitions, state from projections.generations") == [(FIRST, FOLD_VERSION, 3, "live")]
     assert database.next_offsets() == {0: 0, 1: 0, 2: 0}
 
 
@@ -76,10 +76,10 @@ async def test_the_worker_follows_the_pointer_to_another_generation(worker, data
     records = fetched_run([created() for _ in range(4)])
     await worker.projector.handle({0: records[:2]})
     database.run("create schema projections_2")
-    for table in ("order_details", "order_history", "customer_summaries", "daily_sales", "command_outcomes", "checkpoints"):
+    for table in ("order_details", "order_history", "customer_summaries", "daily_sales", "command_outcomes", "checkpoints", "parked"):
         database.run(f"create table projections_2.{table} (like {FIRST}.{table} including all)")
     database.run("insert into projections_2.checkpoints select partition, 0 from generate_series(0, 2) as partition")
-    database.run("insert into projections.generations values ('projections_2', 1, 3, 'live')")
+    database.run(f"insert into projections.generations values ('projections_2', {FOLD_VERSION}, 3, 'live')")
     database.run("update projections.live set schema = 'projections_2'")
 
     progress = await worker.projector.handle({0: records[2:]})
@@ -95,11 +95,14 @@ async def test_the_pointer_does_not_move_while_a_fetch_is_being_applied(worker, 
     tried = []
 
     class LookingTable:
-        async def apply(self, connection, schema, records):
+        name = "looking"
+
+        async def apply(self, connection, schema, records, held):
             database.run("set lock_timeout = '200ms'")
             with pytest.raises(LockNotAvailable):
                 database.run("update projections.live set schema = schema")
             tried.append(schema)
+            return ()
 
     worker.tables.append(LookingTable())
     await worker.projector.handle({0: fetched_run([created()])})

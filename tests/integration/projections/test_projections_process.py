@@ -115,7 +115,7 @@ async def test_read_models_are_not_continued_from_another_log(log, start_worker,
     database.run(f"update projections_1.checkpoints set last_record_id = '{uuid4()}' where next_offset > 0")
     said = await start_worker().until("waiting")
     assert "the read models hold record" in str(said)
-    assert "drop the schema projections" in str(said)
+    assert "./orders projections rebuild" in str(said)
 
     # The same worker looks again: now a log that is too short.
     database.run("update projections_1.checkpoints set next_offset = next_offset + 1000 where next_offset > 0")

@@ -103,3 +103,24 @@ async def test_closing_cancels_who_still_waits(tail):
         outcomes.close()
 
         assert waiter.cancelled()
+
+
+async def test_who_comes_after_closing_is_cancelled_at_once(tail):
+    outcomes = Outcomes(tail)
+    outcomes.close()
+    with outcomes.expect(uuid4()) as waiter:
+        assert waiter.cancelled()
+
+
+async def test_from_where_on_everything_is_remembered(tail):
+    """What is searched in the log begins there: a record in between would be missed."""
+    outcomes = Outcomes(tail)
+    assert outcomes.holds_from(0) is None
+    tail.delivered(1, [], 7)
+    assert outcomes.holds_from(1) == 7
+
+    for offset in range(REMEMBERED + 10):
+        tail.bring(uuid4(), partition=0, offset=offset)
+
+    assert outcomes.holds_from(0) == 10
+    assert len(outcomes.remembered()) == REMEMBERED

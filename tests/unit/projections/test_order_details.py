@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from projections.order_details import OrderDetails, evolve, key_of
+from projections.views import OrderView
 from tests.support.fetched import counted_run
 from tests.support.records import NOON, cancelled, created, rejected, shipped
 
@@ -31,6 +32,20 @@ def test_a_created_order():
         total=Decimal("9.00"),
         ordered_at=NOON,
     )
+
+
+@pytest.mark.parametrize("told", ["web", None])
+def test_a_sales_channel_is_what_the_client_said(told):
+    row = folded(created(sales_channel=told))
+    assert row is not None
+    assert row.sales_channel == told
+    assert OrderView.model_validate(row).model_dump(mode="json").get("sales_channel") == told
+
+
+def test_an_order_of_version_1_was_sold_where_nobody_asked():
+    row = folded(created().encoded().replace(b'"schema_version":2', b'"schema_version":1'))
+    assert row is not None
+    assert row.sales_channel == "unknown"
 
 
 def test_a_shipped_order_says_how():

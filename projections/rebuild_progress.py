@@ -1,0 +1,74 @@
+"""How far a rebuild is: kept in PostgreSQL each second, so that the command line, its `--json` and the operations endpoint agree."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+Phase = Literal["folding", "indexing", "catching up", "done", "stopped"]
+
+_BEGIN = (
+    "insert into projections.rebuilds (schema, phase, targets) values (%s, 'folding', %s) "
+    "on conflict (schema) do update set phase = 'folding', targets = excluded.targets, problem = null, updated_at = now()"
+)
+_SAVE = "update projections.rebuilds set phase = %s, rate = %s, eta_s = %s, problem = %s, updated_at = now() where schema = %s"
+_ALL = (
+    "select schema, phase, targets, rate, eta_s, problem, extract(epoch from now() - updated_at)::float8 as age_s "
+    "from projections.rebuilds order by started_at, schema"
+)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A moment of a rebuild. `records` of `total` are folded; `rate` in records a second; `eta_s`: seconds left, None if unknown."""
+
+    schema: str
+    phase: Phase
+    records: int
+    total: int
+    rate: float
+    eta_s: float | None
+
+    @property
+    def percent(self) -> float:
+        """How much is folded, 0 to 100."""
+        return 100.0 * self.records / self.total if self.total else 100.0
+
+
+@dataclass(frozen=True)
+class KeptProgress:
+    """A rebuild as PostgreSQL has it. `age_s`: seconds since its process last said so; it does each second while it works."""
+
+    schema: str
+    phase: Phase
+    targets: Sequence[int]
+    rate: float
+    eta_s: float | None
+    problem: str | None
+    age_s: float
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether its process is gone; `./orders projections rebuild` goes on with it."""
+        return self.phase in ("folding", "indexing", "catching up") and self.age_s > 10
+
+
+async def begin_progress(connection: AsyncConnection[Any], schema: str, targets: Mapping[int, int]) -> None:
+    """A rebuild begins, or goes on."""
+    await connection.execute(_BEGIN, (schema, [targets[partition] for partition in sorted(targets)]))
+
+
+async def keep_progress(connection: AsyncConnection[Any], progress: Progress, problem: str | None = None) -> None:
+    """This is how far it is now; `problem`: why it stopped."""
+    await connection.execute(_SAVE, (progress.phase, progress.rate, progress.eta_s, problem, progress.schema))
+
+
+async def kept_progress(connection: AsyncConnection[Any]) -> list[KeptProgress]:
+    """All rebuilds of generations that are there."""
+    exists = await (await connection.execute("select to_regclass('projections.rebuilds') is not null")).fetchone()
+    if exists != (True,):
+        return []
+    async with connection.cursor(row_factory=class_row(KeptProgress)) as cursor:
+        return await (await cursor.execute(_ALL)).fetchall()

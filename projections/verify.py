@@ -1,0 +1,73 @@
+"""`verify`: the live read models held against the log, and put right if that is asked for."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer
+from psycopg import AsyncConnection, IsolationLevel
+
+from infra.database import connection_arguments
+from infra.kafka import new_reader
+from infra.log_reader import stop_quietly
+from infra.settings import Settings
+from projections.generation_choice import Refused
+from projections.generations import live_generation
+from projections.repair import Repaired, repair
+from projections.tables import FOLD_VERSION
+from projections.verification import Findings, Verification, Watch
+from projections.verify_orders import verify_orders
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """What to look at: everything, `sample` orders, or one; and whether to put it right."""
+
+    sample: int = 0
+    order_id: UUID | None = None
+    repair: bool = False
+
+
+async def verify(settings: Settings, options: VerifyOptions, watch: Watch) -> tuple[Findings, Repaired | None]:
+    """Compare, and repair if that is asked for and needed.
+
+    Raises Refused when there is nothing that this release could compare, and errors of Kafka and PostgreSQL.
+    """
+    async with _reader(settings) as reader:
+        findings = await _look(settings, reader, options, watch)
+        if not (options.repair and findings.drifts):
+            return findings, None
+        arguments = connection_arguments(settings, "orders-verify")
+        async with await AsyncConnection.connect(**arguments, autocommit=True) as connection:
+            return findings, await repair(connection, reader, findings)
+
+
+async def _look(settings: Settings, reader: AIOKafkaConsumer, options: VerifyOptions, watch: Watch) -> Findings:
+    async with AsyncExitStack() as stack:
+        arguments = connection_arguments(settings, "orders-verify")
+        eye: AsyncConnection[Any] = await stack.enter_async_context(await AsyncConnection.connect(**arguments, autocommit=True))
+        await eye.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+        await eye.set_read_only(True)
+        await stack.enter_async_context(eye.transaction())
+        generation = await live_generation(eye)
+        if generation is None:
+            raise Refused("there are no read models yet: the projections make them when they start")
+        if generation.fold_version != FOLD_VERSION:
+            raise Refused(f"the live read models are of fold version {generation.fold_version}, this release folds version {FOLD_VERSION}")
+        if not options.sample and options.order_id is None:
+            return await Verification(eye, reader, generation, watch).run()
+        seed = secrets.token_bytes(8)
+        return await verify_orders(eye, reader, generation, watch, sample=options.sample, seed=seed, order_id=options.order_id)
+
+
+@asynccontextmanager
+async def _reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    reader = new_reader(settings, "projections-verify")
+    try:
+        await reader.start()
+        yield reader
+    finally:
+        await stop_quietly(reader)
