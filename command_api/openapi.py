@@ -115,6 +115,7 @@ SCHEMAS: dict[str, Schema] = {
             "position": {"type": "string", "description": "The position of the rejection"},
             "visible": {"type": "boolean", "description": "With `for=visible`: whether the read models hold the rejection already"},
             "lag_seconds": {"type": "number", "description": "How far the read models are behind"},
+            "progress": {"type": "object", "description": "With `rebuilding`: phase, records, total and eta_seconds, where they are known"},
         },
         "required": ["type", "title", "status", "code", "detail"],
     },

@@ -15,7 +15,9 @@ from projections.read_models import ReadModels
 from projections.snapshots import Snapshot
 
 LOOK_S = 0.03
-"""Pause before each look. A new command's outcome usually comes from the log's end before the first one, and nobody looks at all."""
+"""Pause before the first look. A new command's outcome usually comes from the log's end before the first one, and nobody looks at all."""
+_BETWEEN_S = 0.1
+"""Pause between two looks while someone always asks: a busy gateway looks ten times a second, however many ask."""
 _AWAY_S = 0.2
 
 _OUTCOMES = "select * from {}.command_outcomes where command_id = any(%s)"
@@ -49,17 +51,18 @@ class Past:
             self._asked.discard(question)
 
     async def _look_while_asked(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            questions = list(self._asked)
-            if not questions:
-                return
+        await asyncio.sleep(LOOK_S)
+        while questions := self._open():
             try:
-                read = await self._reads.read(lambda snapshot: _look(snapshot, questions))  # noqa: B023 - awaited at once
+                read = await self._reads.read(lambda snapshot: _look(snapshot, questions))
             except Problem:
                 await asyncio.sleep(_AWAY_S)
             else:
                 _answer(questions, *read.found)
+                await asyncio.sleep(_BETWEEN_S if self._open() else 0)
+
+    def _open(self) -> list[_Question]:
+        return [question for question in self._asked if not question.answer.done()]
 
 
 async def _look(snapshot: Snapshot, questions: Sequence[_Question]) -> tuple[Mapping[UUID, CommandOutcome], Mapping[int, int]]:

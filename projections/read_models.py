@@ -17,6 +17,7 @@ from infra.database import database_address
 from infra.problems import Problem
 from infra.settings import Settings
 from projections.checkpoint_watch import CheckpointWatch
+from projections.rebuild_report import rebuild_report
 from projections.request_parts import invalid_parameter
 from projections.snapshots import ForeignPosition, LogEnd, Rebuilding, Snapshot, open_snapshot
 
@@ -104,7 +105,7 @@ class ReadModels:
                 _log.info("a read is tried again: %s", type(error).__name__)
                 await asyncio.sleep(0.01)
             except Rebuilding as error:
-                raise Problem(Code.REBUILDING, str(error), headers={_RETRY_AFTER: "2"}) from error
+                raise Problem(Code.REBUILDING, str(error), headers={_RETRY_AFTER: "2"}, progress=await self._progress()) from error
             except ForeignPosition as error:
                 raise invalid_parameter("position", str(error)) from error
 
@@ -114,6 +115,14 @@ class ReadModels:
             if wanted is not None and not snapshot.holds(wanted, self._log_end.identity):
                 return _Behind(self._freshness(snapshot))
             return Read(await query(snapshot), self._freshness(snapshot))
+
+    async def _progress(self) -> dict[str, Any] | None:
+        """How far a rebuild is, if one is known."""
+        try:
+            async with self._pool.connection(timeout=1.0) as connection, connection.transaction():
+                return await rebuild_report(connection)
+        except (psycopg.Error, PoolTimeout, TooManyRequests):
+            return None
 
     def _freshness(self, snapshot: Snapshot) -> dict[str, str]:
         lag = self._log_end.lag_seconds(snapshot.next_offsets)

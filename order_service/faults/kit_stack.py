@@ -128,14 +128,18 @@ class KitStack:
         deaf = [f"the {service} guest does not answer" for service in self._guests if not accepts(self._guest_ports[service])]
         return said + deaf or ([] if record.ready else ["not everything is started"])
 
+    def tend_guests(self) -> None:
+        """Start the guests that don't run. They end with the stack."""
+        for service in self._guest_ports:
+            guest = self._guests.get(service)
+            if guest is None or guest.poll() is not None:
+                self.guest_restarts += guest is not None
+                self._guests[service] = self._start_guest(service)
+
     async def keep_guests(self) -> None:
-        """Start the guests, and again whenever they end. Runs until cancelled; they end with the stack."""
+        """Tend them until cancelled."""
         while True:
-            for service in self._guest_ports:
-                guest = self._guests.get(service)
-                if guest is None or guest.poll() is not None:
-                    self.guest_restarts += guest is not None
-                    self._guests[service] = self._start_guest(service)
+            self.tend_guests()
             await asyncio.sleep(_GUEST_PAUSE_S)
 
     def collect_guests(self) -> None:

@@ -62,6 +62,8 @@ async def run_kit(plan: Plan, home: KitHome, stack: KitStack, tell: Callable[[st
     """Start, load, hurt, heal, judge. The caller ends the stack. Raises StackDidNotStart, TopicUnreadable, psycopg.Error."""
     begin = time.monotonic()
     await stack.start()
+    stack.tend_guests()
+    await stack.ailing(_HEAL_S)
     tell(f"the stack is ready after {time.monotonic() - begin:.0f} s")
     with (home.folder / "history.ndjson").open("w", encoding="utf-8") as journal:
         history = History(journal)
@@ -72,7 +74,6 @@ async def run_kit(plan: Plan, home: KitHome, stack: KitStack, tell: Callable[[st
         watchers = audience(stack.feeds, seed=plan.seed, seconds=plan.seconds, an_order=history.newest_order)
         evidence = Evidence.of(stack.kafka, PARTITIONS)
         async with _background(stack.keep_guests(), sampler.run(), *(watcher.run() for watcher in watchers)):
-            await stack.ailing(_HEAL_S)
             await _under_fire(plan, client, hand, writer, tell)
             tell(f"{len(history.sent):,} commands sent, {history.unanswered} not answered; healing")
             ailing = await stack.ailing(_HEAL_S)

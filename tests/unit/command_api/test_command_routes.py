@@ -310,7 +310,7 @@ async def test_the_unexpected_is_answered_without_our_insides(
 
 OPENAPI_SAYS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "every answer of POST /orders": lambda d: (
-        d["paths"]["/orders"]["post"]["responses"].keys() == {"200", "201", "202", "400", "409", "413", "415", "422", "500", "503"}
+        d["paths"]["/orders"]["post"]["responses"].keys() == {"200", "201", "202", "400", "409", "413", "415", "422", "429", "500", "503"}
     ),
     "404 for an unknown order": lambda d: "404" in d["paths"]["/orders/{order_id}/ship"]["post"]["responses"],
     "the body": lambda d: d["components"]["schemas"]["CreateOrderRequest"]["required"] == ["customer_id", "currency", "lines"],
