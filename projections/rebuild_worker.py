@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -62,6 +63,8 @@ class Stopped:
 
 def work(share: Share, told: Connection) -> None:
     """Fill what no one else fills; the process's main. It ends with the process that started it, whatever ended that."""
+    # Ctrl-C reaches every process of the terminal; the one that started this one answers it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # Rows stay in memory until they are written: collecting garbage would walk through all of them again and again.
     gc.disable()

@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,7 @@ class Tally:
     wrong: list[str] = field(default_factory=list)
     behind: int = 0
     unavailable: int = 0
+    disconnected: int = 0
     seconds: list[float] = field(default_factory=list)
     sales: int = 0
 
@@ -43,7 +45,9 @@ class Tally:
         cuts = statistics.quantiles(self.seconds, n=100) if len(self.seconds) > 1 else [0.0] * 99
         return (
             f"orders accepted {self.accepted}, not accepted in time {self.refused}; reads {self.reads}, wrong or empty {len(self.wrong)}, "
-            f"behind (503) {self.behind}, unavailable (503) {self.unavailable}; read p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms"
+            f"behind {self.behind} and unavailable {self.unavailable} (both 503), "
+            f"connections lost {self.disconnected}; "
+            f"read p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms"
         )
 
 
@@ -56,12 +60,19 @@ class Load:
 
     async def run(self) -> None:
         async with aiohttp.ClientSession(self.url, connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as tasks:
-            readers = [tasks.create_task(self._read_sums(session))]
+            readers = [tasks.create_task(self._answered(self._read_sums(session)))]
             due = time.monotonic()
             while not self.stopped.is_set():
-                readers.append(tasks.create_task(self._order(session)))
+                readers.append(tasks.create_task(self._answered(self._order(session))))
                 due += 1 / self.rate
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+    async def _answered(self, asking: Coroutine[Any, Any, None]) -> None:
+        """A connection that was closed under a request is told, and is no answer."""
+        try:
+            await asking
+        except (aiohttp.ClientError, TimeoutError):
+            self.tally.disconnected += 1
 
     async def _order(self, session: aiohttp.ClientSession) -> None:
         cents = random.randrange(1, 100_000)

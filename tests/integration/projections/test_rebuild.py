@@ -10,11 +10,15 @@ import sys
 import psutil
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from psycopg import AsyncConnection
 
 from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS
+from infra.database import connection_arguments
 from infra.kafka import new_admin
 from order_service.commands.projections_asked import status_of
+from projections.checkpoints import read_checkpoints
 from projections.claims import Busy
+from projections.generation_writer import Overtaken, open_writer
 from projections.rebuild import Rebuild, RebuildOptions
 from projections.rebuild_fleet import RebuildStopped
 from projections.rebuild_progress import Progress
@@ -189,3 +193,23 @@ async def test_status_tells_how_far_each_generation_is(stand):
     more = len(some_records(60)) - 60
     assert lags == {FIRST: ("live", more), SECOND: ("ready", more)}
     assert all(one.lag_seconds is not None and one.lag_seconds >= 0 for one in status.generations)
+
+
+async def test_a_writer_whose_partition_someone_else_wrote_writes_nothing(stand):
+    await stand.append(some_records(60))
+    await stand.follow()
+    schema = await stand.rebuild()
+    await stand.append(some_records(90)[60:])
+    run = [record for record in await read_topic(stand.settings, EVENTS, 4) if record.partition == 2]
+    connect = connection_arguments(stand.settings, "test")
+    async with await AsyncConnection.connect(**connect, autocommit=True) as connection:
+        checkpoint = next(one for one in await read_checkpoints(connection, schema) if one.partition == 2)
+        assert checkpoint.next_offset < len(run)
+        first, second = [await open_writer(connection, schema, checkpoint, bare=False, skip_poison=True) for _ in range(2)]
+        for writer in (first, second):
+            await writer.take(connection, run)
+        await first.save(connection)
+        once = stand.database.everything(schema)
+        with pytest.raises(Overtaken):
+            await second.save(connection)
+    assert stand.database.everything(schema) == once

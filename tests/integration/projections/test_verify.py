@@ -11,7 +11,7 @@ from tests.integration.projections.rebuild_kit import some_records
 
 BEYOND = {
     "uuid": "'00000000-0000-4000-8000-00000000dead'",
-    "integer": "{0} + 1",
+    "integer": "{0} + 1000",
     "bigint": "{0} + 1000000",
     "text": "coalesce({0}, '') || 'x'",
     "numeric": "{0} + 0.01",
@@ -27,6 +27,7 @@ SUBTLE = [
     ("order_details", "units", "null"),
     ("order_history", "envelope", "envelope || ' '"),
     ("order_history", "partition", "99"),
+    ("command_outcomes", "partition", "(partition + 1) % 4"),
 ]
 
 
