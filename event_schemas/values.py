@@ -42,6 +42,8 @@ class Open(BaseModel):
 
 
 def _without_control_characters(text: str) -> str:
+    if text.isprintable():  # nearly all are, and this is quick
+        return text
     for character in text:
         category = unicodedata.category(character)
         if category in {"Cc", "Cs"}:

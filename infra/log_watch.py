@@ -37,11 +37,12 @@ async def look_after(reader: AIOKafkaConsumer, topic: str, seen: Mapping[int, in
     still = Stillness(closed)
     while True:
         await asyncio.sleep(LOOK_S)
+        before = dict(seen)  # reading goes on while the broker answers
         async with asyncio.timeout(_ANSWER_S):
             ends = await log_ends(reader, topic)
         for partition, end in ends.items():
-            if end < seen.get(partition, 0):
-                raise TimeoutError(f"{topic}/{partition} ends at {end}, but was read up to {seen[partition]}")
+            if end < before.get(partition, 0):
+                raise TimeoutError(f"{topic}/{partition} ends at {end}, but was read up to {before[partition]}")
         if (stuck := still.stuck(seen, ends)) is not None:
             raise TimeoutError(f"{topic}/{stuck} gives nothing beyond {seen.get(stuck, 0)}, but ends at {ends[stuck]}")
 

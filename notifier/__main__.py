@@ -11,7 +11,7 @@ from infra.health import Health
 from infra.log_tail import LogTail
 from infra.logs import configure_logging
 from infra.settings import Settings
-from infra.topic_guard import wait_for_topics
+from infra.topic_guard import topics_watched, wait_for_topics
 from notifier.server import FeedServer
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,8 @@ async def _serve(settings: Settings, health: Health) -> None:
         port = await server.start()
         health.started()
         _log.info("the feed is at ws://%s:%d/feed", settings.bind, port)
-        await tail.ended()
+        async with topics_watched(settings, health):
+            await tail.ended()
     finally:
         await server.stop()
         await tail.stop()

@@ -6,7 +6,7 @@ from infra.faust_app import run
 from infra.health import Health, serve
 from infra.logs import configure_logging
 from infra.settings import Settings
-from infra.topic_guard import wait_for_topics
+from infra.topic_guard import topics_watched, wait_for_topics
 from order_aggregate.agent import create_app
 
 
@@ -15,7 +15,8 @@ async def _main(settings: Settings) -> None:
     runner = await serve(health, settings)
     try:
         partition_count = await wait_for_topics(settings, health)
-        await run(create_app(settings, health, partition_count=partition_count), health)
+        async with topics_watched(settings, health):
+            await run(create_app(settings, health, partition_count=partition_count), health)
     finally:
         await runner.cleanup()
 

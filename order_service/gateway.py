@@ -26,6 +26,7 @@ from infra.logs import configure_logging
 from infra.outcomes import Outcomes
 from infra.record_reader import RecordReader
 from infra.settings import Settings
+from infra.topic_guard import topics_watched
 from order_service.gateway_background import READS, announce, follow_log, watch_reads
 from order_service.gateway_backlog import GuardedLog, Log
 from order_service.gateway_docs import create_docs_router, describe
@@ -34,6 +35,7 @@ from order_service.gateway_metrics import RequestMetrics
 from order_service.gateway_outcomes import GatewayFollower
 from order_service.gateway_problems import render_problems
 from projections.command_lookup import LogSide
+from projections.operations_api import create_operations_router
 from projections.query_api import create_query_router
 from projections.read_models import ReadModels
 
@@ -78,7 +80,8 @@ def _routers(commands: Log, log: LogSide, reads: ReadModels | None) -> list[APIR
     follower = GatewayFollower(log.tail, log.outcomes, reads)
     if reads is None:
         return [create_command_router(commands, follower=follower)]
-    return [create_command_router(commands, follower=follower, rehearse=DryRun(log.tail, reads)), create_query_router(reads, log)]
+    posts = create_command_router(commands, follower=follower, rehearse=DryRun(log.tail, reads))
+    return [posts, create_query_router(reads, log), create_operations_router(reads.pool)]
 
 
 def _create_health_router(health: Health) -> APIRouter:
@@ -126,7 +129,7 @@ async def serve(settings: Settings) -> None:
     listener = _listen(settings)
     own = await own_health.serve(health, settings)
     try:
-        async with asyncio.TaskGroup() as tasks:
+        async with topics_watched(settings, health), asyncio.TaskGroup() as tasks:
             looked = asyncio.Event()
             work = [
                 commands.run(),

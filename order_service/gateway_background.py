@@ -3,6 +3,8 @@
 import asyncio
 
 from command_api.command_log import CommandLog
+from event_schemas.codes import Code
+from infra.exits import end_process
 from infra.health import Health
 from infra.kafka import NoBroker
 from infra.log_tail import LogTail
@@ -13,6 +15,8 @@ from projections.snapshots import Snapshot
 
 READS = "read models"
 _LOOK_S = 2.0
+_JAMMED_AFTER_LOOKS = 6
+"""About half a minute, since each failed look takes up to 3 s."""
 
 
 async def announce(commands: CommandLog, follower: GatewayFollower, looked: asyncio.Event, health: Health) -> None:
@@ -38,17 +42,27 @@ async def follow_log(tail: LogTail, health: Health) -> None:
 async def watch_reads(reads: ReadModels, looked: asyncio.Event, health: Health) -> None:
     """Keep the read side open until cancelled, and let `health` say every 2 s whether it can be read; `looked`: it was looked at once."""
     await reads.start()
+    failed = 0
     try:
         while True:
             try:
                 await reads.read(_nothing)
+                failed = 0
                 health.settled(READS)
             except Problem as problem:
+                failed += problem.code is Code.READ_MODEL_UNAVAILABLE
                 health.wait_for(READS, problem.detail)
+                await _end_if_jammed(reads, failed)
             looked.set()
             await asyncio.sleep(_LOOK_S)
     finally:
         await reads.stop()
+
+
+async def _end_if_jammed(reads: ReadModels, failed: int) -> None:
+    """A pool that gives no connection while PostgreSQL answers would refuse every read for ever; a new process has a new pool."""
+    if failed >= _JAMMED_AFTER_LOOKS and await reads.reachable():
+        end_process(f"{failed} looks at the read models failed in a row, though PostgreSQL answers: the pool of connections is jammed")
 
 
 async def _nothing(_: Snapshot) -> None:

@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from event_schemas.codes import Code
 from event_schemas.positions import NoToken, Position
-from infra.database import database_address
+from infra.database import connection_arguments, database_address
 from infra.problems import Problem
 from infra.settings import Settings
 from projections.checkpoint_watch import CheckpointWatch
@@ -50,9 +50,16 @@ class ReadModels:
 
     def __init__(self, settings: Settings, pool: AsyncConnectionPool[AsyncConnection[Any]], log_end: LogEnd) -> None:
         self._address = database_address(settings)
+        self._arguments = connection_arguments(settings, "order-probe")
         self._pool = pool
         self._log_end = log_end
         self._watch = CheckpointWatch(self._next_offsets)
+        self._looking: set[asyncio.Task[Any]] = set()
+
+    @property
+    def pool(self) -> AsyncConnectionPool[AsyncConnection[Any]]:
+        """The connections, for those who look at the generations themselves."""
+        return self._pool
 
     async def start(self) -> None:
         """Open the pool, whether PostgreSQL is there or not."""
@@ -61,6 +68,8 @@ class ReadModels:
     async def stop(self) -> None:
         """End all waiting and close the pool, in at most a second."""
         await self._watch.stop()
+        for looking in list(self._looking):
+            looking.cancel()
         await self._pool.close(timeout=1.0)
 
     async def read(self, query: Query[T], *, position: str | None = None) -> Read[T]:
@@ -81,19 +90,26 @@ class ReadModels:
             await self._watch.wait(wanted.next_offsets, left)
 
     async def _answer(self, query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
-        """One look, within ANSWER_S. It runs in a task of its own, for a frozen PostgreSQL does not even let itself be interrupted."""
+        """One look, within ANSWER_S. It runs in a task of its own, for a frozen PostgreSQL does not even let itself be interrupted.
+
+        Nobody interrupts that task: cut off between a connection and its pool, it could take the connection with it.
+        """
         task = asyncio.create_task(self._attempts(query, wanted))
-        task.add_done_callback(_look_at)
-        try:
-            done, _ = await asyncio.wait({task}, timeout=ANSWER_S)
-            if not done:
-                raise self._unavailable()
-            return task.result()
-        finally:
-            task.cancel()
+        self._looking.add(task)
+        task.add_done_callback(self._looked)
+        done, _ = await asyncio.wait({task}, timeout=ANSWER_S)
+        if not done:
+            raise self._unavailable()
+        return task.result()
+
+    def _looked(self, task: asyncio.Task[Any]) -> None:
+        self._looking.discard(task)
+        if not task.cancelled():
+            task.exception()  # an abandoned read's error is nobody's; unlooked at, asyncio would report it
 
     async def _attempts(self, query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
-        while True:
+        until = asyncio.get_running_loop().time() + ANSWER_S
+        while asyncio.get_running_loop().time() < until:
             try:
                 return await self._attempt(query, wanted)
             except (UndefinedTable, InvalidSchemaName):
@@ -108,6 +124,16 @@ class ReadModels:
                 raise Problem(Code.REBUILDING, str(error), headers={_RETRY_AFTER: "2"}, progress=await self._progress()) from error
             except ForeignPosition as error:
                 raise invalid_parameter("position", str(error)) from error
+        raise self._unavailable()
+
+    async def reachable(self) -> bool:
+        """Whether PostgreSQL answers on a connection of its own, whatever has become of the pool's."""
+        try:
+            async with asyncio.timeout(ANSWER_S), await AsyncConnection.connect(**self._arguments) as connection:
+                await connection.execute("select 1")
+        except (psycopg.Error, TimeoutError):
+            return False
+        return True
 
     async def _attempt(self, query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
         async with self._pool.connection(timeout=ANSWER_S - 0.5) as connection, connection.transaction():
@@ -142,12 +168,6 @@ def _parsed(token: str) -> Position:
         return Position.parse(token)
     except NoToken as error:
         raise invalid_parameter("position", str(error)) from error
-
-
-def _look_at(task: asyncio.Task[Any]) -> None:
-    """An abandoned read's error is nobody's; unlooked at, asyncio would report it."""
-    if not task.cancelled():
-        task.exception()
 
 
 def _behind(headers: Mapping[str, str]) -> Problem:
