@@ -66,7 +66,7 @@ def install() -> None:
     uv = [python, "-m", "uv", "pip"]
     for command in (
         [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV],
-        [*uv, "sync", "--quiet", "--python", python, "--require-hashes", str(_CHECKOUT / "requirements.lock")],
+        [*uv, "sync", "--quiet", "--compile-bytecode", "--python", python, "--require-hashes", str(_CHECKOUT / "requirements.lock")],
         [*uv, "install", "--quiet", "--python", python, "--no-deps", "--no-index", "--editable", str(_CHECKOUT)],
     ):
         if subprocess.run(command, env=environment, cwd=_CHECKOUT, stdout=sys.stderr, check=False).returncode != 0:  # noqa: S603

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 _CHECKOUT = Path(__file__).parents[2]
-_WORKERS = 3
+_WORKERS = 2
 
 
 def test(context: typer.Context) -> None:

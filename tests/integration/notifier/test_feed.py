@@ -86,6 +86,7 @@ async def test_filters_by_order_by_customer_and_by_both(feed: RunningFeed) -> No
     refusal = rejected(ada.order_id, version=1, customer_id="ada")
     unknown = rejected(uuid4())
     await feed.log.append(ada, bob, refusal, unknown)
+    assert await feed.tail.wait_until(dict(feed.log.next_places), 5)  # else some would come after caught_up
     wanted: list[tuple[dict[str, Any], list[Any]]] = [
         ({"order_id": ada.order_id}, [ada, refusal]),
         ({"customer_id": "bob"}, [bob]),

@@ -4,7 +4,7 @@ import importlib.util
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from event_schemas import codec, upcasters
@@ -71,7 +71,8 @@ def test_a_message_takes_every_step_from_its_own_version_on(version, seen):
 
 
 @pytest.mark.parametrize("step", _STEPS)
-@given(data=st.dictionaries(st.text(), _JSON))
+@given(data=st.dictionaries(st.text(max_size=5), _JSON, max_size=4))
+@settings(max_examples=25, deadline=None)
 def test_a_step_takes_every_object_and_leaves_it_as_it_is(step, data):
     before = repr(data)
 

@@ -242,7 +242,7 @@ class _CountingFirstOfAVersion(_CountingEverything):
 
 
 def test_nothing_is_lost_doubled_or_reordered_under_the_rule_of_place():
-    run_state_machine_as_test(OnePartition, settings=settings(max_examples=300, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(OnePartition, settings=settings(max_examples=150, stateful_step_count=40, deadline=None))
 
 
 @pytest.mark.parametrize("broken", [_CountingEverything, _CountingFirstOfAVersion])
