@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
 from infra.kafka import NoBroker, new_admin
-from infra.log_reader import log_ends, new_piece_reader, read_ranges, stop_quietly
+from infra.log_reader import BrokenLog, log_beginnings, log_ends, new_piece_reader, read_ranges, stop_quietly
 from infra.settings import Settings
 
 LOOK_EVERY_S = 1.0
@@ -46,7 +46,7 @@ class Backlog:
         while True:
             try:
                 await self._look_on()
-            except (KafkaError, NoBroker, TimeoutError, OSError) as error:
+            except (KafkaError, NoBroker, BrokenLog, TimeoutError, OSError) as error:
                 _log.debug("the backlog is unknown: %s", error)
                 self._set(0.0, 0)
             await asyncio.sleep(_RETRY_S)
@@ -67,8 +67,10 @@ class Backlog:
 
     async def _look(self, admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer) -> None:
         committed = await admin.list_consumer_group_offsets(self._group)
-        ends = await log_ends(reader, self._topic)
-        waiting = _waiting({partition: _offset(committed, self._topic, partition) for partition in ends}, ends)
+        begins, ends = await log_beginnings(reader, self._topic), await log_ends(reader, self._topic)
+        # What was deleted does not wait, whatever the group has committed.
+        decided = {partition: max(begins[partition], _offset(committed, self._topic, partition)) for partition in ends}
+        waiting = _waiting(decided, ends)
         oldest = time.time()
         first_ones = {partition: (first, first + 1) for partition, (first, _) in waiting.items()}
         async for _, records in read_ranges(reader, first_ones, self._topic):

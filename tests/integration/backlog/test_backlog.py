@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
 from infra.backlog import Backlog
-from infra.kafka import connection
+from infra.kafka import connection, new_admin
 from infra.settings import Settings
 from tests.support.records import create_topic
 from tests.support.service_process import eventually
@@ -60,6 +61,23 @@ async def test_the_age_is_that_of_the_oldest_message_that_is_not_done(waiting):
         return backlog.length == 0 and backlog.age_s == 0.0
 
     await eventually(done)
+
+
+async def test_messages_that_were_deleted_do_not_wait(waiting):
+    """The group may never have committed anything, and the first messages be gone for a week."""
+    settings, name, backlog = waiting
+    for _ in range(3):
+        await append_bytes(settings, name, b"waits", key=b"k", partition=1)
+    admin = new_admin(settings, "test")
+    await admin.start()
+    await admin.delete_records({TopicPartition(name, 1): RecordsToDelete(2)})
+    await admin.close()
+
+    async def only_one() -> bool:
+        return backlog.length == 1
+
+    await eventually(only_one)
+    assert backlog.age_s > 0
 
 
 async def test_without_a_broker_nothing_is_known():
