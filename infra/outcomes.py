@@ -9,7 +9,7 @@ from uuid import UUID
 
 from prometheus_client import Gauge
 
-from event_schemas.events import CommandRejectedRecord
+from event_schemas.events import CommandRejectedRecord, Record
 from infra.gate import Counted
 from infra.log_tail import LogTail
 
@@ -38,7 +38,11 @@ class Outcome:
     @classmethod
     def of(cls, counted: Counted) -> "Outcome":
         """The outcome that a record is."""
-        record = counted.record
+        return cls.of_record(counted.record, counted.partition, counted.offset, counted.command_offset)
+
+    @classmethod
+    def of_record(cls, record: Record, partition: int, record_offset: int, command_offset: int) -> "Outcome":
+        """The outcome that a record is, or would be, at this place."""
         rejection = record.data if isinstance(record, CommandRejectedRecord) else None
         return cls(
             command_id=record.command_id,
@@ -46,9 +50,9 @@ class Outcome:
             code=rejection.code if rejection else None,
             detail=rejection.detail if rejection else None,
             version=record.version,
-            partition=counted.partition,
-            record_offset=counted.offset,
-            command_offset=counted.command_offset,
+            partition=partition,
+            record_offset=record_offset,
+            command_offset=command_offset,
         )
 
 

@@ -7,7 +7,6 @@ from functools import partial
 from event_schemas.codec import decode_record
 from event_schemas.codes import Code
 from event_schemas.commands import Command
-from event_schemas.events import CommandRejectedRecord, Record
 from event_schemas.positions import Position
 from infra.kafka import partition_of
 from infra.log_tail import LogTail
@@ -56,22 +55,8 @@ def rehearse(command: Command, history: Sequence[HistoryEntry], partition: int) 
     for entry in history:
         record = decode_record(entry.envelope.encode())
         if record.command_id == command.id:
-            return _outcome(record, partition, entry.record_offset, command_offset=0)
+            return Outcome.of_record(record, partition, entry.record_offset, 0)
         state.apply(record, offset=entry.record_offset, command_offset=0, value=None)
     decided = state.decide(command)
     assert decided is not None  # the command is not in the history
-    return _outcome(decided, partition, NOT_DECIDED, command_offset=NOT_DECIDED)
-
-
-def _outcome(record: Record, partition: int, offset: int, *, command_offset: int) -> Outcome:
-    rejection = record.data if isinstance(record, CommandRejectedRecord) else None
-    return Outcome(
-        command_id=record.command_id,
-        order_id=record.order_id,
-        code=rejection.code if rejection else None,
-        detail=rejection.detail if rejection else None,
-        version=record.version,
-        partition=partition,
-        record_offset=offset,
-        command_offset=command_offset,
-    )
+    return Outcome.of_record(decided, partition, NOT_DECIDED, NOT_DECIDED)
