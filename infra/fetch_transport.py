@@ -7,7 +7,6 @@ a partition is delivered until the agent has opened it at an offset of its own c
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,40 +17,41 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
 from infra.fetches import Fetch
+from infra.membership import RUNS_EVERY_S, Membership, freeze_proof_s
 
 POLL_S = 0.5
 """Longest wait for one fetch, and so the longest pause between two ticks."""
 UNOPENED_POLL_S = 0.1
 
-# A frozen process must see that time has passed; where the system has it, this clock runs through suspension too.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _log = logging.getLogger(__name__)
 
 
-def _now() -> float:
-    return time.clock_gettime(_CLOCK)
-
-
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread, which also remembers when the group last confirmed this member."""
+    """Faust's consumer thread, which also knows whether it slept through its membership."""
 
-    confirmed_at = 0.0
+    membership: Membership
 
     async def on_start(self) -> None:
         """Start the consumer and watch its heartbeats."""
+        self.membership = Membership()
         await super().on_start()
+        self.add_future(self._say_that_it_runs())
         coordinator = self._ensure_consumer()._coordinator
         send_heartbeat = coordinator._do_heartbeat
 
         async def watched_heartbeat() -> bool:
-            # The time of sending: an answer may have lain in the socket through a freeze.
-            sent_at = _now()
+            sent_at = freeze_proof_s()
             confirmed: bool = await send_heartbeat()
             if confirmed:
-                self.confirmed_at = sent_at
+                self.membership.confirmed(sent_at)
             return confirmed
 
         coordinator._do_heartbeat = watched_heartbeat
+
+    async def _say_that_it_runs(self) -> None:
+        while not self.should_stop:
+            self.membership.runs()
+            await self.sleep(RUNS_EVERY_S)
 
     async def commit_quietly(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit for display only: lag tools read it, we never do, so a failure is not worth a process."""
@@ -108,10 +108,10 @@ class Consumer(driver.Consumer):
         """Everything below these offsets is done: shown in the group's committed offsets at the next commit."""
         self._done.update(offsets)
 
-    def confirmation_age_s(self) -> float:
-        """Seconds since the group last confirmed this member, by a clock that runs through a freeze."""
-        age: float = _now() - self._thread.confirmed_at
-        return age
+    def slept_through_s(self, session_timeout_s: float) -> float | None:
+        """Seconds that the group has not confirmed this member, if it slept through its session; see Membership."""
+        slept: float | None = self._thread.membership.slept_through_s(session_timeout_s)
+        return slept
 
     # What Faust calls
 
@@ -122,7 +122,7 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Let the agent know: the next fetch or tick carries the new assignment."""
-        self._thread.confirmed_at = _now()
+        self._thread.membership.confirmed(freeze_proof_s())
         self._new_assignment(frozenset(tp.partition for tp in assigned if tp.topic == self.app.source_topic))
         await super().on_partitions_assigned(assigned, generation_id)
 

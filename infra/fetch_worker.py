@@ -73,6 +73,6 @@ class FetchWorker:
 
     def _end_if_expelled(self, consumer: Consumer) -> None:
         # A woken process believes that it still owns its partitions. What it would append is void anyway; this spares the log.
-        age = consumer.confirmation_age_s()
-        if age > self._session_timeout_s:
-            end_process(f"the group has not confirmed this worker for {age:.1f} s (session timeout {self._session_timeout_s} s)")
+        unconfirmed = consumer.slept_through_s(self._session_timeout_s)
+        if unconfirmed is not None:
+            end_process(f"the group has not confirmed this worker for {unconfirmed:.1f} s, and it was frozen meanwhile")

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
-from event_schemas.codec import Unreadable, decode_command
+from event_schemas.codec import NewerSchema, Unreadable, decode_command
 from event_schemas.topics import COMMANDS, EVENTS
 from infra.gate import Counted, judge
 from infra.kafka import new_reader
-from infra.log_reader import stop_quietly
+from infra.log_reader import read_ranges, stop_quietly
 from infra.partition_fold import fold_partitions
 from infra.settings import Settings
 from order_aggregate.partition import Partition
@@ -55,16 +56,17 @@ async def _misfits(settings: Settings, partitions: dict[int, Partition]) -> dict
     await reader.start()
     try:
         tps = {TopicPartition(COMMANDS, number): partition for number, partition in partitions.items()}
-        reader.assign(list(tps))
         begins, ends = await reader.beginning_offsets(list(tps)), await reader.end_offsets(list(tps))
-        refused = {}
-        for tp, partition in tps.items():
-            problem = range_problem(partition.next_command, begins[tp], ends[tp])
-            if problem is None and partition.last_command is not None and begins[tp] <= partition.last_command[1]:
-                problem = await _identity_problem(reader, tp, partition)
-            if problem:
-                refused[tp.partition] = f"{tp.topic}-{tp.partition}: {problem}"
-        return refused
+        problems = {tp.partition: range_problem(partition.next_command, begins[tp], ends[tp]) for tp, partition in tps.items()}
+        decided = {
+            tp.partition: partition.last_command
+            for tp, partition in tps.items()
+            if problems[tp.partition] is None and partition.last_command is not None and begins[tp] <= partition.last_command[1]
+        }
+        ranges = {number: (offset, offset + 1) for number, (_, offset) in decided.items()}
+        async for number, records in read_ranges(reader, ranges, COMMANDS):
+            problems[number] = identity_problem(records[0].value, *decided[number])
+        return {number: f"{COMMANDS}-{number}: {problem}" for number, problem in problems.items() if problem}
     finally:
         await stop_quietly(reader)
 
@@ -78,18 +80,14 @@ def range_problem(next_command: int, begin: int, end: int) -> str | None:
     return None
 
 
-async def _identity_problem(reader: AIOKafkaConsumer, tp: TopicPartition, partition: Partition) -> str | None:
-    assert partition.last_command is not None
-    command_id, offset = partition.last_command
-    reader.seek(tp, offset)
-    record = None
-    while record is None:
-        fetched = await reader.getmany(tp, timeout_ms=500, max_records=1)
-        record = next(iter(fetched.get(tp, [])), None)
+def identity_problem(value: bytes | None, command_id: UUID, offset: int) -> str | None:
+    """Why these bytes at `offset` can't be the command that was decided there; None when they are."""
     try:
-        found = decode_command(record.value).id if record.offset == offset else None
+        found = decode_command(value).id
     except Unreadable:
         found = None
+    except NewerSchema as newer:
+        return f"at {offset}: {newer}"
     if found == command_id:
         return None
     return f"has another command at {offset} than the one that was decided there ({command_id}): the topic was replaced"

@@ -27,7 +27,7 @@ class _Consumer:
     """What the worker asks of infra.fetch_transport.Consumer."""
 
     def __init__(self):
-        self.assignment_number, self.opened, self.done, self.closed, self.age = 1, {}, {}, set(), 0.0
+        self.assignment_number, self.opened, self.done, self.closed, self.slept = 1, {}, {}, set(), None
 
     async def open(self, offsets):
         self.opened |= offsets
@@ -41,8 +41,8 @@ class _Consumer:
     def note_done(self, done):
         self.done |= done
 
-    def confirmation_age_s(self):
-        return self.age
+    def slept_through_s(self, session_timeout_s):
+        return self.slept
 
 
 class _Handler:
@@ -117,7 +117,7 @@ async def test_a_worker_that_was_expelled_ends_before_it_handles_anything(parts)
     """A woken process still believes that it owns its partitions."""
     consumer, handler, worker = parts
     await worker.take(_fetch())
-    consumer.age = SESSION_TIMEOUT_S + 0.1
+    consumer.slept = SESSION_TIMEOUT_S + 0.1
 
     with pytest.raises(Ended, match="not confirmed"):
         await worker.take(_fetch(records={0: ["a"]}))
