@@ -255,3 +255,9 @@ async def test_with_kept_only_what_is_both_decided_and_old_goes(bench):
     await _delete(bench, decided=1)
 
     assert [record.offset for record in await bench.commands()] == [1, 2]
+
+
+async def test_with_kept_what_is_decided_but_young_stays(bench):
+    await _delete(bench, decided=3)
+
+    assert [record.offset for record in await bench.commands()] == [2]
