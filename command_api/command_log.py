@@ -186,5 +186,6 @@ async def _retire(producer: AIOKafkaProducer, patience_s: float) -> None:
         held = producer._message_accumulator
         for batch in [batch for batches in held._batches.values() for batch in batches]:
             batch.drain_ready()  # else asyncio reports that nobody has looked at its failure
+            held._pending_batches.add(batch)  # a batch that waits to be sent again takes itself out of there when it fails
         held.fail_all(KafkaError("given up"))
         await producer.client.close()

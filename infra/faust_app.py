@@ -14,6 +14,7 @@ from infra.fetch_transport import Consumer
 from infra.health import Health
 from infra.kafka import MAX_BATCH_BYTES, MAX_REQUEST_BYTES, bootstrap_servers, tls_context
 from infra.settings import Settings
+from infra.standstill import Pulse, end_when_blocked, end_when_stuck
 
 QUEUED_FETCHES = 4
 """Fetches that may wait for the agent; fetching waits for working off."""
@@ -29,6 +30,7 @@ class FetchApp(faust.App):
     source_topic: str
     fetches: Any
     consumer: Consumer
+    pulse: Pulse
 
     def kafka_producer(self) -> AIOKafkaProducer:
         """The producer beneath Faust's, for batches with a delivery future of their own (FAUST.md 3, 4, 27)."""
@@ -70,6 +72,7 @@ def hardened_app(settings: Settings, *, app_id: str, topic: str, store: str = "m
         producer_acks=-1,
     )
     app.source_topic = topic
+    app.pulse = Pulse()
     app.fetches = app.channel(maxsize=QUEUED_FETCHES)
     app.topics.add(app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"))
     return app
@@ -88,16 +91,20 @@ def _credentials(settings: Settings) -> Any:
 
 
 async def run(app: FetchApp, health: Health) -> None:
-    """Run the worker until SIGTERM or SIGINT; a crash inside Faust ends the process with the guard's exit code."""
+    """Run the worker until SIGTERM or SIGINT; one that has crashed, is stuck or blocked ends its process with the guard's exit code."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     await app.start()
     health.started()
-    watch = asyncio.create_task(_end_on_crash(app))
+    app.pulse.beat()
+    watches = [asyncio.create_task(_end_on_crash(app)), asyncio.create_task(end_when_stuck(app.pulse, health))]
+    stop_watching = end_when_blocked(loop)
     await stop.wait()
-    watch.cancel()
+    for watch in watches:
+        watch.cancel()
+    stop_watching()
     _log.info("stopping")
     try:
         await asyncio.wait_for(app.stop(), STOP_LIMIT_S)

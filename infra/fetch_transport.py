@@ -53,8 +53,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             self.membership.runs()
             await self.sleep(RUNS_EVERY_S)
 
-    async def commit_quietly(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commit for display only: lag tools read it, we never do, so a failure is not worth a process."""
+    async def commit_quietly(self, offsets: Mapping[TopicPartition, int]) -> bool:
+        """Commit for display and for back-pressure: no worker reads it, so a failure is not worth a process. Whether it succeeded."""
         consumer = self._ensure_consumer()
         mine = {tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in consumer.assignment()}
         try:
@@ -62,6 +62,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 await consumer.commit(mine)
         except (KafkaError, IllegalStateError) as error:
             _log.debug("offsets not committed: %s", error)
+            return False
+        return True
 
 
 class Consumer(driver.Consumer):
@@ -82,7 +84,11 @@ class Consumer(driver.Consumer):
     # What the agent says
 
     async def open(self, offsets: Mapping[int, int]) -> None:
-        """Deliver these partitions from these offsets on; whatever was fetched of them before is stale."""
+        """Deliver these partitions from these offsets on; whatever was fetched of them before is stale.
+
+        What is below is done, so it is committed too: the worker before may have died between its work and its commit, and a
+        backlog that looks older than it is would have commands refused.
+        """
         assignment = self.assignment_number
         for partition, offset in offsets.items():
             try:
@@ -95,6 +101,7 @@ class Consumer(driver.Consumer):
                 return
             self._opened += 1
             self._openings[partition] = self._opened
+            self._done[partition] = offset
 
     def close_partition(self, partition: int) -> None:
         """Deliver nothing more of this partition until it is opened again."""
@@ -141,11 +148,13 @@ class Consumer(driver.Consumer):
         fresh = {partition: offset for partition, offset in self._done.items() if self._committed.get(partition) != offset}
         if not fresh:
             return False
-        self._committed.update(fresh)
-        await self._thread.call_thread(
+        assignment = self.assignment_number
+        committed = await self._thread.call_thread(
             self._thread.commit_quietly, {TopicPartition(self.app.source_topic, partition): offset for partition, offset in fresh.items()}
         )
-        return True
+        if committed and assignment == self.assignment_number:
+            self._committed.update(fresh)  # else the next commit tries again, also when nothing new was done
+        return bool(committed)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:

@@ -7,6 +7,7 @@ from typing import Protocol
 from infra.exits import end_process
 from infra.fetch_transport import Consumer
 from infra.fetches import Fetch, FetchHandler, Progress
+from infra.standstill import Pulse
 
 _log = logging.getLogger(__name__)
 
@@ -15,6 +16,7 @@ class HasConsumer(Protocol):
     """A Faust app with our transport."""
 
     consumer: Consumer
+    pulse: Pulse
 
 
 class FetchWorker:
@@ -28,6 +30,7 @@ class FetchWorker:
 
     async def take(self, fetch: Fetch) -> None:
         """Work off one fetch. Nothing but a cancellation leaves it by exception (FAUST.md 1)."""
+        self._app.pulse.beat()
         try:
             await self._take(fetch)
         except asyncio.CancelledError:

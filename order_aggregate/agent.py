@@ -24,7 +24,7 @@ def create_app(settings: Settings, health: Health, *, partition_count: int) -> F
     snapshots = Snapshots(settings)
 
     async def take_over_some(numbers: frozenset[int]) -> Assignment:
-        return await take_over(settings, numbers, snapshots)
+        return await take_over(settings, numbers, snapshots, app.pulse.beat)
 
     async def dead_letter(record: ConsumerRecord, reason: str) -> None:
         await DeadLetters(app.kafka_producer(), AGGREGATE_GROUP).append(record, reason)

@@ -1,6 +1,6 @@
 """Where an assigned partition goes on: the log is folded, and the command topic is checked to still fit it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -25,8 +25,8 @@ class Assignment:
     refused: dict[int, str] = field(default_factory=dict)
 
 
-async def take_over(settings: Settings, numbers: Iterable[int], snapshots: Snapshots) -> Assignment:
-    """Fold these partitions, from their snapshots on, and check their commands.
+async def take_over(settings: Settings, numbers: Iterable[int], snapshots: Snapshots, gets_on: Callable[[], None]) -> Assignment:
+    """Fold these partitions, from their snapshots on, and check their commands. Calls `gets_on` with every record.
 
     Raises BrokenLog on a hole in the log, KafkaError without a broker.
     """
@@ -34,6 +34,7 @@ async def take_over(settings: Settings, numbers: Iterable[int], snapshots: Snaps
     partitions = {number: loaded.get(number) or Partition() for number in numbers}
 
     def apply(kafka_record: ConsumerRecord) -> None:
+        gets_on()
         verdict = judge(kafka_record)
         partition = partitions[kafka_record.partition]
         if isinstance(verdict, Counted):

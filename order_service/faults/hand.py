@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from event_schemas.topics import COMMANDS, EVENTS
-from order_service.faults.kit_stack import BROKERS, KitStack, Living
+from order_service.faults.kit_stack import BROKERS, WORKERS, KitStack, Living
 from order_service.faults.schedule import Fault
 from order_service.process_identity import ProcessIdentity
 
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A fault that was carried out, or why it was not. Times in seconds since 1970; `until`: the end of a freeze."""
+    """A fault that was carried out, or why it was not. Times in seconds since 1970; `until`: the end of a freeze or a scaling."""
 
     fault: Fault
     at: float
@@ -41,6 +41,7 @@ class Hand:
         self._stack = stack
         self._frozen: set[ProcessIdentity] = set()
         self._one_broker = asyncio.Lock()
+        self._one_scaling = asyncio.Lock()
 
     async def run(self, faults: Iterable[Fault]) -> None:
         """Carry them out, each at its time; a freeze or a broker that is waited for holds up nothing else."""
@@ -48,12 +49,33 @@ class Hand:
         async with asyncio.TaskGroup() as tasks:
             for fault in faults:
                 await asyncio.sleep(max(0.0, begin + fault.at_s - time.monotonic()))
-                tasks.create_task(self._broker(fault) if fault.target == "kafka" else self._process(fault))
+                tasks.create_task(self._carry_out(fault))
 
     def thaw(self) -> None:
         """Let everything go on that is frozen."""
         for identity in list(self._frozen):
             self._go_on(identity)
+
+    async def _carry_out(self, fault: Fault) -> None:
+        match fault.target:
+            case "kafka":
+                await self._broker(fault)
+            case "workers":
+                await self._workers(fault)
+            case _:
+                await self._process(fault)
+
+    async def _workers(self, fault: Fault) -> None:
+        """One worker of each kind leaves or joins by a clean stop or start, and the other way round a while later."""
+        async with self._one_scaling:
+            fewer = fault.lot < 0.5
+            self._stack.scale(WORKERS - 1 if fewer else WORKERS + 1)
+            # Named as the aggregate's worker that comes or goes: the one whose partitions move.
+            self._note(fault, f"order_aggregate-{WORKERS if fewer else WORKERS + 1}")
+            try:
+                await asyncio.sleep(fault.lasts_s)
+            finally:
+                self._stack.scale(WORKERS)
 
     async def _process(self, fault: Fault) -> None:
         there = [living for living in self._stack.living(fault.target) if living.identity not in self._frozen]

@@ -15,7 +15,7 @@ from infra.embedded.ports import accepts, free_port
 from infra.settings import Settings
 from order_service.faults.home import KitHome
 from order_service.process_identity import ProcessIdentity
-from order_service.stack_record import StackRecord, State, read_record
+from order_service.stack_record import ScaleRequest, StackRecord, State, read_record, request_scale
 
 BROKERS, WORKERS = 3, 2
 PARTITIONS = 12
@@ -127,6 +127,10 @@ class KitStack:
         said = [f"{one.name} is {one.state} ({one.detail})" for one in record.processes if one.state != "running"]
         deaf = [f"the {service} guest does not answer" for service in self._guests if not accepts(self._guest_ports[service])]
         return said + deaf or ([] if record.ready else ["not everything is started"])
+
+    def scale(self, workers: int) -> None:
+        """What `./orders up --workers N` does on a running stack."""
+        request_scale(self._home.stack, ScaleRequest(workers=workers))
 
     def tend_guests(self) -> None:
         """Start the guests that don't run. They end with the stack."""

@@ -142,7 +142,7 @@ def _restarts(stack: KitStack) -> dict[str, int]:
 
 def _owners(home: KitHome) -> list[Assignment]:
     found: list[Assignment] = []
-    for number in range(1, WORKERS + 1):
+    for number in range(1, WORKERS + 2):  # a scaling adds one
         worker = "order_aggregate" if number == 1 else f"order_aggregate-{number}"
         for log in (home.stack.logs / f"{worker}.log.1", home.stack.logs / f"{worker}.log"):
             if log.exists():

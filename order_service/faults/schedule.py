@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Action = Literal["kill", "freeze", "stop"]
-"""kill: SIGKILL. freeze: SIGSTOP beyond the session timeout, then SIGCONT. stop: SIGTERM."""
-Target = Literal["gateway", "order_aggregate", "projections", "notifier", "kafka", "postgres"]
+Action = Literal["kill", "freeze", "stop", "scale"]
+"""kill: SIGKILL. freeze: SIGSTOP beyond the session timeout, then SIGCONT. stop: SIGTERM. scale: to one worker less or more, then back."""
+Target = Literal["gateway", "order_aggregate", "projections", "notifier", "kafka", "postgres", "workers"]
+"""workers: those of the aggregate and of the projections together, as `./orders up --workers N` counts them."""
 
 Card = tuple[Action, Target]
 
@@ -20,18 +21,21 @@ _COPIES: dict[Card, int] = {
     ("freeze", "projections"): 1,
     ("stop", "order_aggregate"): 1,
     ("stop", "projections"): 1,
+    ("scale", "workers"): 1,
     ("kill", "kafka"): 1,
     ("kill", "postgres"): 1,
 }
 DECK = [card for card, copies in _COPIES.items() for _ in range(copies)]
 """Dealt whole before it is shuffled again, so that a short run meets every kind too."""
 
-_FROZEN_S = (8.0, 10.0)
+_LASTS_S: dict[Action, tuple[float, float]] = {"freeze": (8.0, 10.0), "scale": (4.0, 6.0)}
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`at_s` after the load began. `lot` in [0, 1): which of the target's processes. `lasts_s`: of a freeze."""
+    """`at_s` after the load began. `lot` in [0, 1): which of the target's processes; of a scaling, below a half one
+    worker less, else one more. `lasts_s`: of a freeze or a scaling, until it is taken back.
+    """
 
     at_s: float
     action: Action
@@ -60,6 +64,6 @@ def schedule(seed: int, *, seconds: float, every_s: float, deck: Sequence[Card] 
         if not hand:
             hand = draws.sample(deck, len(deck))
         action, target = hand.pop()
-        lasts_s = draws.uniform(*_FROZEN_S) if action == "freeze" else 0.0
+        lasts_s = draws.uniform(*_LASTS_S[action]) if action in _LASTS_S else 0.0
         yield Fault(at_s, action, target, draws.random(), lasts_s)
         at_s += every_s * draws.uniform(0.6, 1.4)

@@ -60,6 +60,7 @@ def _counts(outcome: Outcome) -> dict[str, Any]:
         "kills": dict(sorted(kills.items())),
         "freezes": sum(one.fault.action == "freeze" for one in hits),
         "stops": sum(one.fault.action == "stop" for one in hits),
+        "scalings": 2 * sum(one.fault.action == "scale" for one in hits),
         "faults_put_off": len(outcome.done) - len(hits),
         "restarts": outcome.restarts,
         "commands_in_topic": len(evidence.commands),

@@ -5,6 +5,7 @@ from tests.support.mutations import Mutation
 _STATE = "tests/integration/guards/test_state_and_dead_letters.py::"
 _FAUST = "tests/integration/guards/test_faust.py::"
 _PROJECTOR = "tests/integration/projections/test_projector_guards.py::"
+_STANDSTILL = "tests/unit/infra/test_standstill.py::"
 _WORKER = "tests/unit/infra/test_worker_guards.py::"
 _GATEWAY = "tests/unit/command_api/test_submission_guards.py::"
 _FOLD = "tests/unit/projections/test_fold_guards.py::"
@@ -100,6 +101,20 @@ MUTATIONS_OF_THE_EDGES = (
         "    while not (app.crashed or app.should_stop):",
         "    while True:",
         _WORKER + "test_with_the_watch_a_crashed_app_ends_its_process",
+    ),
+    Mutation(
+        "a stuck worker ends its process",
+        "infra/standstill.py",
+        "        if pulse.age_s > limit_s:",
+        "        if False:",
+        _STANDSTILL + "test_a_worker_whose_part_never_comes_back_ends_its_process",
+    ),
+    Mutation(
+        "a blocked worker ends its process",
+        "infra/standstill.py",
+        "            if missed * look_every_s >= limit_s:",
+        "            if False:",
+        _STANDSTILL + "test_the_event_loop_is_watched_from_outside",
     ),
     Mutation(
         "what is committed is what is done",

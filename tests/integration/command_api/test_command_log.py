@@ -53,6 +53,8 @@ async def appends(log: CommandLog) -> bool:
 
 
 async def test_a_broker_that_was_killed_and_came_back_gets_commands_again(log: CommandLog, broker: EmbeddedKafka, health: Health):
+    unexpected: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unexpected.append(context))
     await log.append(str(uuid4()), b"{}")
     broker.brokers[0].kill()
 
@@ -64,6 +66,7 @@ async def test_a_broker_that_was_killed_and_came_back_gets_commands_again(log: C
     for _ in range(20):
         await log.append(str(uuid4()), b"{}")
     await eventually(one_producer_is_left, 15)
+    assert not unexpected, "a traceback in the log for an outage that was answered for"
 
 
 async def one_producer_is_left() -> bool:

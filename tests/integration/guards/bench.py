@@ -99,7 +99,7 @@ class Bench:
         own, kept = producer or self.producer, snapshots or Snapshots(self.settings)
 
         async def take_over_some(numbers: frozenset[int]) -> Assignment:
-            taken: Assignment = await taking(self.settings, numbers, kept)
+            taken: Assignment = await taking(self.settings, numbers, kept, lambda: None)
             return taken
 
         edges = Edges(take_over_some, RecordAppender(lambda: own, self.settings), DeadLetters(own).append, kept)

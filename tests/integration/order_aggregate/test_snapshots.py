@@ -73,7 +73,7 @@ async def _folded(log: _Log, monkeypatch) -> tuple[Partition, dict[int, int]]:
 
     monkeypatch.setattr(assignment, "fold_partitions", watched)
     monkeypatch.setattr(assignment, "_misfits", fitting)  # there are no commands behind this log
-    taken = await take_over(log.settings, [PARTITION], Snapshots(log.settings))
+    taken = await take_over(log.settings, [PARTITION], Snapshots(log.settings), lambda: None)
     return taken.partitions[PARTITION], starts
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from infra.fetch_worker import FetchWorker
 from infra.fetches import Fetch, Progress
+from infra.standstill import Pulse
 
 SESSION_TIMEOUT_S = 6.0
 
@@ -65,7 +66,7 @@ class _Handler:
 @pytest.fixture
 def parts():
     consumer, handler = _Consumer(), _Handler()
-    return consumer, handler, FetchWorker(SimpleNamespace(consumer=consumer), handler, session_timeout_s=SESSION_TIMEOUT_S)
+    return consumer, handler, FetchWorker(SimpleNamespace(consumer=consumer, pulse=Pulse()), handler, session_timeout_s=SESSION_TIMEOUT_S)
 
 
 def _fetch(number=1, records=None, openings=None):

@@ -15,6 +15,7 @@ from infra.fetch_transport import Consumer
 from infra.fetch_worker import FetchWorker
 from infra.health import Health
 from infra.settings import Settings
+from infra.standstill import Pulse
 from infra.topic_guard import FoundTopic, wait_for_topics
 from tests.unit.infra.test_fetch_worker import SESSION_TIMEOUT_S, Ended, _Consumer, _fetch, _Handler
 
@@ -27,7 +28,7 @@ def parts(monkeypatch):
     for module in ("infra.fetch_worker", "infra.faust_app"):
         monkeypatch.setattr(f"{module}.end_process", end)
     consumer, handler = _Consumer(), _Handler()
-    return consumer, handler, FetchWorker(SimpleNamespace(consumer=consumer), handler, session_timeout_s=SESSION_TIMEOUT_S)
+    return consumer, handler, FetchWorker(SimpleNamespace(consumer=consumer, pulse=Pulse()), handler, session_timeout_s=SESSION_TIMEOUT_S)
 
 
 # The last heartbeat
@@ -157,12 +158,13 @@ class _Thread:
 
     async def call_thread(self, _call, offsets):
         self.committed.append({tp.partition: offset for tp, offset in offsets.items()})
+        return True
 
 
 def _consumer() -> Consumer:
     consumer = object.__new__(Consumer)
     consumer.app = SimpleNamespace(source_topic="t")
-    consumer._thread, consumer._done, consumer._committed = _Thread(), {}, {}
+    consumer._thread, consumer._done, consumer._committed, consumer.assignment_number = _Thread(), {}, {}, 1
     return consumer
 
 

@@ -89,6 +89,13 @@ def test_a_freeze_outlasts_the_session_timeout():
     assert max(frozen) <= 10
 
 
+def test_a_scaling_goes_both_ways_and_is_taken_back():
+    scalings = [fault for fault in schedule(1, seconds=3600, every_s=6) if fault.action == "scale"]
+
+    assert {fault.lot < 0.5 for fault in scalings} == {True, False}
+    assert min(fault.lasts_s for fault in scalings) > 3
+
+
 def test_the_deck_can_be_cut_down():
     assert set(cards(["freeze:order_aggregate", "kafka"])) == {("freeze", "order_aggregate"), ("kill", "kafka")}
     assert {action for action, _ in cards(["stop"])} == {"stop"}
