@@ -90,6 +90,23 @@ def new_reader(settings: Settings, client_id: str) -> AIOKafkaConsumer:
     )
 
 
+def new_piece_reader(settings: Settings, client_id: str, *, wait_ms: int = 50) -> AIOKafkaConsumer:
+    """A reader that fetches little at a time: partitions take short turns, and what is fetched ahead stays small. Not started.
+
+    `wait_ms`: how long the broker may hold a fetch at the log's end. It answers one request of a connection after the other, so
+    a reader that goes from range to range waits that long.
+    """
+    return AIOKafkaConsumer(
+        client_id=client_id,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=256 * 1024,
+        fetch_max_wait_ms=wait_ms,
+        request_timeout_ms=10_000,
+        **connection(settings),
+    )
+
+
 def new_admin(settings: Settings, client_id: str) -> AIOKafkaAdminClient:
     """An admin client. Not started."""
     return AIOKafkaAdminClient(client_id=client_id, request_timeout_ms=10_000, **connection(settings))

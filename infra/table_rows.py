@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from infra.binary_arrays import execute
 from infra.table_definition import Key, RowT, TableDefinition
 from infra.table_sql import key_arrays, row_arrays, table_sql
 
@@ -20,7 +21,7 @@ async def load_rows(
     """Those of these rows that are there."""
     if not keys:
         return []
-    cursor = await connection.execute(table_sql(definition, schema).load, key_arrays(keys), binary=True)
+    cursor = await execute(connection, table_sql(definition, schema).load, key_arrays(definition, keys), binary=True)
     rows = [definition.row(*values) for values in await cursor.fetchall()]
     return [(key_of_row(definition, row), row) for row in rows]
 
@@ -28,10 +29,10 @@ async def load_rows(
 async def save_rows(connection: AsyncConnection[Any], definition: TableDefinition[RowT], schema: str, rows: Sequence[RowT]) -> None:
     """Write these rows, whether they are there or not."""
     if rows:
-        await connection.execute(table_sql(definition, schema).save, row_arrays(definition, rows))
+        await execute(connection, table_sql(definition, schema).save, row_arrays(definition, rows))
 
 
 async def delete_rows(connection: AsyncConnection[Any], definition: TableDefinition[RowT], schema: str, keys: Sequence[Key]) -> None:
     """Take these rows out."""
     if keys:
-        await connection.execute(table_sql(definition, schema).delete, key_arrays(keys))
+        await execute(connection, table_sql(definition, schema).delete, key_arrays(definition, keys))
