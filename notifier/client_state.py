@@ -99,14 +99,15 @@ class Following:
         position = self._moved(frame)
         return Taken(Event(frame["event"], position) if self._held.is_new(frame["event"]) else None)
 
-    def _word(self, frame: dict[str, Any]) -> Item:
+    def _word(self, frame: dict[str, Any]) -> Item | None:
         match frame["type"]:
             case "snapshot":
                 return self._snapshot(frame)
             case "caught_up":
                 return CaughtUp(self._moved(frame))
             case "heartbeat":
-                return Passed(self._moved(frame))
+                # During a snapshot it says no more than that the feed is there.
+                return None if self._resume is None else Passed(self._moved(frame))
         if self._resume is not None:
             self._resume = frame["position"]
         return Joined(self.url, self._resume)

@@ -189,6 +189,7 @@ def test_a_snapshot_then_events_each_version_once() -> None:
     assert say(following, "subscribed", position="5").item == Joined("ws://a", None)
     first, second = order_at(ORDERS[0], 2), order_at(ORDERS[1], 1)
     assert say(following, "snapshot", position="5", orders=[first], more=True).item == Snapshot((first,), None)
+    assert say(following, "heartbeat", position="5") == Taken(None)
     assert following.position is None
     assert say(following, "snapshot", position="5", orders=[second], more=False).item == Snapshot((second,), "5")
     known, news = orjson.loads(shipped(ORDERS[0]).encoded()), orjson.loads(shipped(ORDERS[1]).encoded())
