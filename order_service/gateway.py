@@ -31,6 +31,7 @@ from order_service.gateway_background import READS, announce, follow_log, watch_
 from order_service.gateway_backlog import GuardedLog, Log
 from order_service.gateway_docs import create_docs_router, describe
 from order_service.gateway_dry_run import DryRun
+from order_service.gateway_feed_demo import create_feed_demo_router
 from order_service.gateway_metrics import RequestMetrics
 from order_service.gateway_outcomes import GatewayFollower
 from order_service.gateway_problems import render_problems
@@ -123,7 +124,7 @@ async def serve(settings: Settings) -> None:
     reads = _read_models(settings, tail, health)
     log = _log_side(settings, tail)
     guarded = GuardedLog(commands, backlog, oldest_s=settings.max_backlog_age_s)
-    server = _Server(_uvicorn_config(create_app(health, _routers(guarded, log, reads))))
+    server = _Server(_uvicorn_config(create_app(health, [*_routers(guarded, log, reads), create_feed_demo_router(settings.feed_port)])))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop, server, log.outcomes)
     listener = _listen(settings)
