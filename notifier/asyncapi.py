@@ -17,6 +17,7 @@ from event_schemas.feed import (
     FeedError,
     Heartbeat,
     Reset,
+    Snapshot,
     Subscribe,
     Subscribed,
     Unsubscribe,
@@ -26,19 +27,22 @@ from event_schemas.schema_files import current_schemas
 from notifier.client_ends import then_of_close
 
 FROM_CLIENTS: tuple[type[BaseModel], ...] = (Subscribe, Unsubscribe)
-FROM_THE_FEED: tuple[type[BaseModel], ...] = (Subscribed, EventFrame, CaughtUp, Heartbeat, Reset, Unsubscribed, FeedError)
+FROM_THE_FEED: tuple[type[BaseModel], ...] = (Subscribed, Snapshot, EventFrame, CaughtUp, Heartbeat, Reset, Unsubscribed, FeedError)
 CLOSES = {
-    1001: "the feed is going away: resume elsewhere",
-    1008: "the connection broke a rule of the feed",
+    1001: "what stands before the feed is going away",
+    1008: "what stands before the feed does not want this client",
     1009: "a frame of the client was too large",
     1011: "a fault of the feed; it has been logged",
-    1012: "the feed is being restarted",
-    1013: "the feed has too much to do",
+    1012: "what stands before the feed is being restarted",
+    1013: "what stands before the feed has too much to do",
     CloseCode.BAD_FRAMES: "too many frames of the client were refused",
     CloseCode.NO_SUBSCRIPTION: "no subscription came in time",
+    CloseCode.TOO_MANY_FRAMES: "the client sent more frames than any would need",
     CloseCode.SLOW: "the client did not read; the reason has its last `position` if it fits",
+    CloseCode.INTERNAL: "a fault of the feed; it has been logged",
+    CloseCode.GOING_AWAY: "the feed is being restarted: resume at any instance after `retry_after_ms` of the reason",
 }
-"""Why the server closes a connection, by code."""
+"""Why a connection is closed, by code; those below 4000 come from the protocol's library or from a proxy."""
 
 _DESCRIPTION = (
     "Every record of the event log, as it is appended and from any position on. `position` is opaque; it is good on every instance and "
