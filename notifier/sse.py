@@ -44,6 +44,15 @@ class SseStreams:
     def __len__(self) -> int:
         return len(self._streams)
 
+    def open_streams(self) -> "list[SseStream]":
+        """All that are under way."""
+        return list(self._streams)
+
+    @property
+    def subscriptions(self) -> int:
+        """Of all of them."""
+        return len(self._feed.live)
+
     async def start(self) -> None:
         """Let clients in."""
         await self._feed.start()
@@ -53,7 +62,7 @@ class SseStreams:
         """Let nobody in any more; end every stream with a hint when to come back, over as long as another instance needs to let them in."""
         self._open = False
         spread_ms = max(_LEAST_SPREAD_MS, 1000 * len(self._streams) / self._settings.feed_admission)
-        for stream in list(self._streams):
+        for stream in self.open_streams():
             retry_after_ms = int(random.uniform(0, spread_ms))  # noqa: S311 no secret
             stream.outbox.end(CloseCode.GOING_AWAY, {"code": "going_away", "retry_after_ms": retry_after_ms})
 

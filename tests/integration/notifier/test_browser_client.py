@@ -1,6 +1,5 @@
 """The browser client in a real browser: by the rules of the Python one, against the real feed, through its restart."""
 
-import asyncio
 import random
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -8,20 +7,16 @@ from typing import Any
 
 import orjson
 import pytest
-import uvicorn
 
-from infra.health import Health
 from notifier.client_ends import closed
 from notifier.client_items import CaughtUp, Event, FeedStopped, Item, Joined, Lost, Passed, Reset, Snapshot
 from notifier.client_state import Following, Wanted
 from notifier.server import FeedServer
-from order_service.gateway import create_app
-from order_service.gateway_feed_demo import create_feed_demo_router
 from tests.integration.notifier.conftest import RunningFeed, until
+from tests.integration.notifier.sse_kit import SseSite
 from tests.support.chromium import Page, browser, find_chromium
 from tests.support.house import ROOT
 from tests.support.records import cancelled, created, rejected, shipped
-from tests.support.service_process import free_port
 
 PROGRAM = find_chromium()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here: install it (Debian: apt-get install chromium), or run .ci/run")
@@ -34,32 +29,10 @@ async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
         yield opened
 
 
-class Site:
-    """The gateway's pages without what stands behind them."""
-
-    def __init__(self, feed_port: int) -> None:
-        self.port = free_port()
-        app = create_app(Health("gateway"), [create_feed_demo_router(feed_port)])
-        self._server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_config=None, lifespan="off", ws="none"))
-
-    async def __aenter__(self) -> "Site":
-        self._task = asyncio.create_task(self._server.serve())
-        await until(lambda: self._server.started)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.should_exit = self._server.force_exit = True
-        await self._task
-
-    def url(self, path: str) -> str:
-        """Of a page."""
-        return f"http://127.0.0.1:{self.port}{path}"
-
-
 @pytest.fixture
-async def site(feed: RunningFeed) -> AsyncIterator[Site]:
+async def site(feed: RunningFeed) -> AsyncIterator[SseSite]:
     """The demo page, beside a feed on an empty log."""
-    async with Site(feed.port) as opened:
+    async with SseSite(feed) as opened:
         yield opened
 
 
@@ -189,7 +162,7 @@ _FOLLOW = """
 """
 
 
-async def follow(page: Page, site: Site, urls: list[str], wanted: dict[str, Any], silence_ms: int = 45_000) -> None:
+async def follow(page: Page, site: SseSite, urls: list[str], wanted: dict[str, Any], silence_ms: int = 45_000) -> None:
     """Open a page of the same origin that does nothing but follow."""
     await page.open(site.url("/health/live"))
     values = {"URLS": urls, "WANTED": wanted, "SILENCE": silence_ms}
@@ -205,7 +178,7 @@ async def items(page: Page, kind: str) -> list[dict[str, Any]]:
     return found
 
 
-async def test_it_goes_on_after_the_feed_s_restart_with_none_missing_and_none_twice(page: Page, site: Site, feed: RunningFeed) -> None:
+async def test_it_goes_on_after_the_feed_s_restart_with_none_missing_and_none_twice(page: Page, site: SseSite, feed: RunningFeed) -> None:
     await follow(page, site, [feed.url], {"from": "latest"})
     await page.until("window.items.some(({ kind }) => kind === 'caught_up')")
     orders = [created() for _ in range(20)]
@@ -227,7 +200,7 @@ async def test_it_goes_on_after_the_feed_s_restart_with_none_missing_and_none_tw
     await until(lambda: again.clients == 0)
 
 
-async def test_it_stops_when_coming_back_would_not_help_and_says_why(page: Page, site: Site, feed: RunningFeed) -> None:
+async def test_it_stops_when_coming_back_would_not_help_and_says_why(page: Page, site: SseSite, feed: RunningFeed) -> None:
     await follow(page, site, [feed.url], {"filter": {"order_id": "no UUID"}})
     await page.until("window.items.some(({ kind }) => kind === 'stopped')")
     (stopped,) = await items(page, "stopped")
@@ -235,14 +208,14 @@ async def test_it_stops_when_coming_back_would_not_help_and_says_why(page: Page,
     assert "order_id" in stopped["detail"]
 
 
-async def test_a_connection_on_which_nothing_comes_is_given_up(page: Page, site: Site, feed: RunningFeed) -> None:
+async def test_a_connection_on_which_nothing_comes_is_given_up(page: Page, site: SseSite, feed: RunningFeed) -> None:
     await follow(page, site, [feed.url], {"from": "latest"}, silence_ms=300)
     await page.until("window.items.filter(({ kind }) => kind === 'joined').length >= 2")
     assert "nothing came for 0.3 s" in (await items(page, "lost"))[0]["detail"]
     await page.run("window.following.close()")
 
 
-async def test_the_demo_page_shows_orders_as_they_come(page: Page, site: Site, feed: RunningFeed) -> None:
+async def test_the_demo_page_shows_orders_as_they_come(page: Page, site: SseSite, feed: RunningFeed) -> None:
     await page.open(site.url("/feed/demo"))
     await page.until("document.getElementById('state').textContent === 'live'")
     first, second = created(customer_id="ada"), created(customer_id="zoë <b>")
