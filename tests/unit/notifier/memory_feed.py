@@ -31,7 +31,7 @@ class MemoryTail(FakeLog):
     def subscribe(self, delivered: Callable[[int, Sequence[Counted], int], None]) -> Callable[[], None]:
         """As LogTail."""
         self._delivered.append(delivered)
-        return lambda: self._delivered.remove(delivered)
+        return lambda: self._delivered.remove(delivered) if delivered in self._delivered else None
 
     def on_replaced(self, replaced: Callable[[], None]) -> None:
         """As LogTail."""
