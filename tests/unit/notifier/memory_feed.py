@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 
 from event_schemas.events import Record
+from event_schemas.topics import COMMAND_OFFSET, PLACE
 from infra.gate import Counted
 from infra.settings import Settings
 from notifier.limits import Limits
@@ -38,14 +40,60 @@ class MemoryTail(FakeLog):
 
     async def wait_until(self, next_offsets: Mapping[int, int], timeout_s: float) -> bool:
         """As LogTail."""
-        return all(self.ends[partition] >= offset for partition, offset in next_offsets.items())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while any(self.ends[partition] < offset for partition, offset in next_offsets.items()):
+                    await asyncio.sleep(0.001)
+                return True
+        return False
 
     def show(self, partition: int, *records: Record) -> None:
         """Append and deliver in one run."""
-        run = [self.append(partition, record) for record in records]
-        self.ends[partition] += len(run)
-        for delivered in self._delivered:
-            delivered(partition, run, self.ends[partition])
+        for record in records:
+            self.append(partition, record)
+        self.show_up_to(partition)
+
+    def show_up_to(self, partition: int) -> None:
+        """Deliver in one run what was appended."""
+        run = self.records[partition][self.ends[partition] :]
+        if run:
+            self.ends[partition] += len(run)
+            for delivered in self._delivered:
+                delivered(partition, run, self.ends[partition])
+
+    def total(self) -> int:
+        """Records in all partitions."""
+        return sum(len(run) for run in self.records.values())
+
+
+class MemorySlices:
+    """What `notifier.log_slices.LogSlices` is, on a log in memory."""
+
+    def __init__(self, log: MemoryTail) -> None:
+        self._log = log
+
+    async def read(self, ranges: Mapping[int, tuple[int, int]]) -> list[Any]:
+        """As LogSlices: the next few of each partition."""
+        await asyncio.sleep(0.001)
+        return [
+            SimpleNamespace(
+                partition=partition,
+                offset=counted.offset,
+                timestamp=counted.timestamp_ms,
+                key=str(counted.record.order_id).encode(),
+                value=counted.value,
+                headers=[(PLACE, b"%d" % counted.offset), (COMMAND_OFFSET, b"%d" % counted.offset)],
+            )
+            for partition, (start, end) in ranges.items()
+            for counted in self._log.records[partition][start : min(end, start + 20)]
+        ]
+
+    async def ends(self) -> dict[int, int]:
+        """As LogSlices: what was appended, seen or not."""
+        return {partition: len(run) for partition, run in self._log.records.items()}
+
+    async def close(self) -> None:
+        """As LogSlices."""
 
 
 @dataclass
@@ -62,6 +110,8 @@ class MemoryFeed:
         log = MemoryTail(partitions)
         tail: Any = log
         server = FeedServer(Settings(**settings), tail, limits=limits)
+        slices: Any = MemorySlices(log)
+        server._feed.slices = slices
         return cls(log, server, await server.start(0))
 
     async def stop(self) -> None:
