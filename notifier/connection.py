@@ -24,6 +24,7 @@ class FeedConnection(ServerConnection):
     outbox: WebsocketOutbox
     heard = True
     """Whether anything came since the last look."""
+    _closing = False
     _frames_in = 0
     _frames_since = 0.0
 
@@ -84,6 +85,14 @@ class FeedConnection(ServerConnection):
     def _go_on(self) -> None:
         if self.session is not None and not self.paused:
             self.session.resumed()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came. A client that has closed, or must be closed, and keeps its end of the socket is cut off."""
+        super().data_received(data)
+        if self.protocol.state is State.CLOSING and self.session is not None and not self._closing:
+            self._closing = True
+            self.session.close()
+            self.loop.call_later(self._limits.close_s, self.transport.abort)
 
     def process_event(self, event: Event) -> None:
         """A frame came."""

@@ -1,7 +1,6 @@
 """What all clients of the feed share, whatever their transport: the log's live end, its last records, replays, and the clock."""
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,9 @@ from notifier.log_slices import LogSlices
 from notifier.metrics import BUFFERED
 from notifier.requests import Refused
 from notifier.ring import Ring
+from notifier.snapshots import Snapshots
 from notifier.starts import StartAhead, StartAt, StartNowhere, start_of
+from notifier.warm_up import warm_up
 from notifier.wheel import Wheel
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 _AHEAD_S = 10.0
 _LOOK_S = 1.0
-_WARM_RECORDS = 10_000
-_WARM_S = 5.0
-_log = logging.getLogger(__name__)
 
 
 class Feed:
@@ -39,6 +37,7 @@ class Feed:
         self.log = log
         self.live = LiveEnd(log, Ring(settings.feed_ring_mib * 1024 * 1024))
         self.slices = LogSlices(settings, topic)
+        self.snapshots = Snapshots(settings.orders_url)
         self.sessions: set[Session] = set()
         self.slow: dict[Session, None] = {}
         """Those whose clients don't take what was sent."""
@@ -50,13 +49,14 @@ class Feed:
         """Begin. What was appended last is read into memory, so that clients of an instance before this one need no broker either."""
         self.beats = Wheel(self._heartbeat_s, lambda session: session.beat())
         self._looks = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
-        self.live.begin()
+        await warm_up(self.live, self.log, self.slices)
 
     async def stop(self) -> None:
         """End. Close the sessions before."""
         self._unsubscribe()
         self._looks.cancel()
         self.beats.stop()
+        await self.snapshots.close()
         await self.slices.close()
 
     async def start_of(self, request: Subscribe) -> Mapping[int, int] | StartNowhere:

@@ -15,5 +15,7 @@ class Limits:
     frames: int = 500
     """Most frames, control frames included, that a client may send in `frames_s`."""
     frames_s: float = 10.0
+    close_s: float = 2.0
+    """How long a client that has closed may keep its socket open."""
     goodbye_s: float = 1.0
     """How long clients may take to go when the process ends."""

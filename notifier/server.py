@@ -29,6 +29,8 @@ from notifier.session import Session
 from notifier.wheel import Wheel
 
 PATH = "/feed"
+HANDSHAKES = 1_000
+"""Sockets beyond ORDERS_FEED_MAX_CONNECTIONS that may shake hands, or be told that there is no room."""
 _LEAST_SPREAD_MS = 500
 _SENT_AWAY_AT_ONCE = 200
 _log = logging.getLogger(__name__)
@@ -108,7 +110,7 @@ class FeedServer:
                 await asyncio.sleep(0)
 
     def _connection(self, *arguments: Any, **more: Any) -> FeedConnection:
-        return FeedConnection(*arguments, limits=self._limits, most=self._settings.feed_max_connections + 1_000, **more)
+        return FeedConnection(*arguments, limits=self._limits, most=self._settings.feed_max_connections + HANDSHAKES, **more)
 
     async def _serve_one(self, connection: ServerConnection) -> None:
         assert isinstance(connection, FeedConnection)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import aclosing
 
 from event_schemas.codec import NewerSchema
 from event_schemas.feed import (
@@ -26,12 +27,14 @@ from notifier.metrics import PARKS, REFUSED, RESETS, RESUMES, SLOW_CLOSES
 from notifier.outbox import ClientGone, ClientOutbox
 from notifier.replay import go_live, is_in_memory, replay, replay_from_memory
 from notifier.requests import Refused, read_request
+from notifier.snapshots import pieces
 from notifier.stalls import Stall
 from notifier.starts import StartNowhere, earliest
 from notifier.subscription import Subscription
 
 MAX_SUBSCRIPTIONS = 100
 _BAD_FRAMES = 20
+_NOT_THE_CLIENT_S_FAULT = {FeedCode.NOT_READY, FeedCode.SNAPSHOT_UNAVAILABLE}
 _log = logging.getLogger(__name__)
 
 
@@ -89,7 +92,7 @@ class Session:
         except Refused as refusal:
             REFUSED.labels(refusal.code).inc()
             self._send(refusal.frame())
-            self._bad_frames += 1
+            self._bad_frames += refusal.code not in _NOT_THE_CLIENT_S_FAULT
             if self._bad_frames >= _BAD_FRAMES:
                 self._outbox.end(CloseCode.BAD_FRAMES, {"code": "bad_frames"})
 
@@ -107,11 +110,36 @@ class Session:
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
             detail = f"a connection holds at most {MAX_SUBSCRIPTIONS} subscriptions: end one, or open another connection"
             raise Refused(FeedCode.TOO_MANY_SUBSCRIPTIONS, detail, request.id)
+        if request.snapshot:
+            await self._subscribe_with_snapshot(request)
+        elif (start := await self._start_of(request)) is not None and not self.over:
+            self._send(Subscribed(id=request.id, position=self._feed.live.token(start)))
+            self._begin(request, start)
+
+    async def _start_of(self, request: Subscribe) -> Mapping[int, int] | None:
+        """None: there is none, and the client was told."""
         start = await self._feed.start_of(request)
-        if isinstance(start, StartNowhere):
-            RESUMES.labels("reset").inc()
-            self._send_reset(request.id, start.reason)
-        elif not self.over:
+        if not isinstance(start, StartNowhere):
+            return start
+        RESUMES.labels("reset").inc()
+        self._send_reset(request.id, start.reason)
+        return None
+
+    async def _subscribe_with_snapshot(self, request: Subscribe) -> None:
+        """Send the matching orders, then the records from where the first of them were read."""
+        async with aclosing(self._feed.snapshots.pages(request)) as pages:
+            async for page in pages:
+                if request.snapshot:
+                    request = request.model_copy(update={"start": page.position, "snapshot": False})
+                    if await self._start_of(request) is None:
+                        return
+                    self._send(Subscribed(id=request.id, position=page.position))
+                for piece in pieces(page, request.id):
+                    self._outbox.queue(piece)
+                    self._outbox.flush()
+                    await self._outbox.drained()
+        # The log may have been replaced meanwhile: what a position means is decided in the step in which it is used.
+        if (start := await self._start_of(request)) is not None and not self.over:
             self._begin(request, start)
 
     def _begin(self, request: Subscribe, start: Mapping[int, int]) -> None:
@@ -120,7 +148,6 @@ class Session:
         subscription = Subscription(request.filter, start, live.ends, outbox=self._outbox, subscription_id=request.id)
         self._subscriptions[request.id] = subscription
         live.add(subscription)
-        self._send(Subscribed(id=request.id, position=live.token(start)))
         if request.start not in {LATEST, EARLIEST}:
             self._count_resume(subscription)
         self._go_on(subscription, first=True)
