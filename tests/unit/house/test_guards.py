@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.embedded import jar_folder
 from tests.support.house import ROOT, files, syntax, table
 from tests.support.mutations import Mutation
 from tests.support.mutations_of_the_edges import MUTATIONS_OF_THE_EDGES
@@ -68,14 +69,12 @@ def test_without_the_guard_its_test_fails(mutation: Mutation, tmp_path: Path):
     for path in files():
         (copy / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, copy / path)
-    (copy / ".orders" / "cache").mkdir(parents=True)
-    (copy / ".orders" / "cache" / "kafka").symlink_to(ROOT / ".orders" / "cache" / "kafka")
     mutated = copy / mutation.file
     mutated.write_text(mutated.read_text(encoding="utf-8").replace(mutation.old, mutation.new), encoding="utf-8")
 
-    environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    own = {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "ORDERS_CACHE": str(jar_folder().parent)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", mutation.test]
-    run = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    run = subprocess.run(command, cwd=copy, env=os.environ | own, capture_output=True, text=True, timeout=280, check=False)
 
     assert run.returncode == 1, run.stdout[-3000:]
     assert "failed" in run.stdout
