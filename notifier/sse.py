@@ -1,8 +1,11 @@
 """The feed's second transport: server-sent events, for whom a websocket can't reach. One subscription a request, the same hub behind it."""
 
+import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -28,6 +31,7 @@ _RETRY_MS = (1_000, 5_000)
 """Browsers wait for as long as they are told, all alike: each is told something else."""
 _LEAST_SPREAD_MS = 500
 _NOT_READY_S = "2"
+_log = logging.getLogger(__name__)
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -88,13 +92,10 @@ class SseStreams:
         session.open(outbox)
         stream = SseStream(session, outbox, self._streams)
         try:
-            await session.subscribe(request)
+            await stream.begin(request)
         except Refused as refusal:
             stream.close()
-            REFUSED.labels(refusal.code).inc()
             raise _problem(refusal) from refusal
-        except ClientGone:  # the server is being stopped: the stream says so
-            return stream
         except BaseException:
             stream.close()
             raise
@@ -121,8 +122,37 @@ class SseStream(Response):
         self.session, self.outbox, self._streams = session, outbox, streams
         self.status_code, self.background = 200, None
         self.init_headers(_HEADERS)
+        self._beginning: asyncio.Task[None] | None = None
         self._streams.add(self)
         CONNECTIONS.inc()
+
+    async def begin(self, request: Subscribe) -> None:
+        """Subscribe; returns when there is something to say. Raises Refused when that is no. A snapshot comes as the client reads it."""
+        self._beginning = asyncio.create_task(self._subscribe(request), name="subscribe a stream")
+        self._beginning.add_done_callback(self._subscribed)
+        begun = asyncio.create_task(self.outbox.begun.wait())
+        try:
+            await asyncio.wait({self._beginning, begun}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            begun.cancel()
+        if self._beginning.done() and not self._beginning.cancelled():
+            self._beginning.result()
+
+    async def _subscribe(self, request: Subscribe) -> None:
+        try:
+            with suppress(ClientGone):
+                await self.session.subscribe(request)
+        except Refused as refusal:
+            REFUSED.labels(refusal.code).inc()
+            if not self.outbox.begun.is_set():
+                raise
+            self.outbox.queue(refusal.frame().encoded())
+            self.outbox.flush()
+
+    def _subscribed(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, Refused):
+            _log.error("a stream could not be served", exc_info=error)
+            self.outbox.end(CloseCode.INTERNAL, {"code": "internal"})
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Stream until the client has gone or the feed has ended it."""
@@ -140,6 +170,8 @@ class SseStream(Response):
         """Leave nothing behind."""
         if self in self._streams:
             self._streams.discard(self)
+            if self._beginning is not None:
+                self._beginning.cancel()
             self.session.close()
             self.outbox.gone()
             CONNECTIONS.dec()

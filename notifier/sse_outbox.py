@@ -46,7 +46,7 @@ class SseOutbox:
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = self._leaving_bytes = 0
         self._paused = False
-        self._wake, self._relieved = asyncio.Event(), asyncio.Event()
+        self._wake, self._relieved, self.begun = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._relieved.set()
         self._farewell: asyncio.TimerHandle | None = None
         self.closed_with = LOST
@@ -72,6 +72,7 @@ class SseOutbox:
     def flush(self) -> None:
         """Wake the response; park the session when more waits than may."""
         self._wake.set()
+        self.begun.set()
         if self.buffered > PARK_BYTES and not self._paused:
             self._paused = True
             self._relieved.clear()
@@ -105,6 +106,7 @@ class SseOutbox:
         if self.open:
             self.open, self.closed_with = False, code
             self._farewell = asyncio.get_running_loop().call_later(_FAREWELL_S, self._abort)
+        self.begun.set()
         self._wake.set()
         self._relieved.set()
 

@@ -11,12 +11,13 @@ import pytest
 from notifier.client_ends import closed
 from notifier.client_items import CaughtUp, Event, FeedStopped, Item, Joined, Lost, Passed, Reset, Snapshot
 from notifier.client_state import Following, Wanted
+from notifier.feed import Feed
 from notifier.server import FeedServer
 from tests.integration.notifier.conftest import RunningFeed, until
-from tests.integration.notifier.sse_kit import SseSite
 from tests.support.chromium import Page, browser, find_chromium
 from tests.support.house import ROOT
 from tests.support.records import cancelled, created, rejected, shipped
+from tests.unit.notifier.sse_kit import SseSite
 
 PROGRAM = find_chromium()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here: install it (Debian: apt-get install chromium), or run .ci/run")
@@ -32,7 +33,7 @@ async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
 @pytest.fixture
 async def site(feed: RunningFeed) -> AsyncIterator[SseSite]:
     """The demo page, beside a feed on an empty log."""
-    async with SseSite(feed) as opened:
+    async with SseSite(feed.settings, Feed(feed.settings, feed.tail, topic=feed.log.topic), websockets_at=feed.port) as opened:
         yield opened
 
 

@@ -1,6 +1,7 @@
 """The feed over HTTP beside the one over websockets, on the same log; and a reader of its streams that remembers every event."""
 
 import asyncio
+import socket
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -9,14 +10,17 @@ import orjson
 import uvicorn
 
 from infra.health import Health
+from infra.settings import Settings
 from notifier.feed import Feed
 from notifier.sse import SseStreams
 from notifier.sse_api import create_feed_router
 from order_service.gateway import create_app
 from order_service.gateway_feed_demo import create_feed_demo_router
 from order_service.gateway_protocol import GatewayProtocol
-from tests.integration.notifier.conftest import DEADLINE_S, RunningFeed, until
-from tests.support.service_process import free_port
+from tests.support.service_process import eventually
+
+DEADLINE_S = 20.0
+BUFFER_BYTES = 32 * 1024
 
 
 @dataclass
@@ -35,6 +39,7 @@ class SseReader:
     response: aiohttp.ClientResponse
     events: list[SseEvent] = field(default_factory=list)
     retries: list[int] = field(default_factory=list)
+    _records: list[dict[str, Any]] = field(default_factory=list)
 
     async def next(self) -> SseEvent | None:
         """The next event, None at the stream's end."""
@@ -53,6 +58,8 @@ class SseReader:
                         self.retries.append(int(value))
                     case "" if data:
                         self.events.append(SseEvent(name, orjson.loads(data), position))
+                        if name == "event":
+                            self._records.append(self.events[-1].data["event"])
                         return self.events[-1]
         return None
 
@@ -71,7 +78,7 @@ class SseReader:
 
     def records(self) -> list[dict[str, Any]]:
         """The records so far."""
-        return [event.data["event"] for event in self.events if event.name == "event"]
+        return self._records
 
     async def to_the_end(self) -> None:
         """Read on until the stream ends."""
@@ -79,30 +86,44 @@ class SseReader:
             pass
 
 
-class SseSite:
-    """A gateway with nothing but the feed and its demo page."""
+def small_socket(address: Any) -> socket.socket:
+    """A socket that takes little at a time, so that not much is needed to fill it; the server's are alike."""
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+    made.setblocking(False)
+    return made
 
-    def __init__(self, feed: RunningFeed, *, port: int | None = None, websockets_at: int | None = None) -> None:
-        self.port = port or free_port()
-        self.streams = SseStreams(feed.settings, Feed(feed.settings, feed.tail, topic=feed.log.topic))
-        routers = [create_feed_router(self.streams), create_feed_demo_router(websockets_at or feed.port)]
+
+class SseSite:
+    """A gateway with nothing but the feed and its demo page, which finds the feed's websockets at `websockets_at`."""
+
+    def __init__(self, settings: Settings, feed: Feed, *, websockets_at: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        self.port = int(self._listener.getsockname()[1])
+        self.streams = SseStreams(settings, feed)
+        routers = [create_feed_router(self.streams), create_feed_demo_router(websockets_at)]
         app = create_app(Health("gateway"), routers)
-        config = uvicorn.Config(app, port=self.port, http=GatewayProtocol, log_config=None, lifespan="off", ws="none")
+        config = uvicorn.Config(app, http=GatewayProtocol, log_config=None, lifespan="off", ws="none")
         config.timeout_graceful_shutdown = 2
         self._server = uvicorn.Server(config)
         self._running = False
 
     async def __aenter__(self) -> Self:
         await self.streams.start()
-        self._task = asyncio.create_task(self._server.serve())
-        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), read_bufsize=1024 * 1024)
-        await until(lambda: self._server.started)
+        self._task = asyncio.create_task(self._server.serve([self._listener]))
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, socket_factory=small_socket))
+        await eventually(self._started)
         self._running = True
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._http.close()
         await self.stop()
+
+    async def _started(self) -> bool:
+        return self._server.started
 
     async def stop(self) -> None:
         """As the gateway stops."""
