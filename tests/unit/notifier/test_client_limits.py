@@ -127,7 +127,11 @@ async def test_who_does_not_read_is_not_answered(monkeypatch: pytest.MonkeyPatch
     await feed.stop()
 
 
-@pytest.mark.parametrize("last_words", [frame(8, b"\x03\xe8"), frame(3), frame(TEXT, b"\xff"), frame(TEXT, b"x" * 70_000)])
+@pytest.mark.parametrize(
+    "last_words",
+    [frame(8, b"\x03\xe8"), frame(3), frame(TEXT, b"\xff"), frame(TEXT, b"x" * 70_000)],
+    ids=["a close frame", "an opcode that is none", "text that is none", "a frame that is too large"],  # frames are masked at random
+)
 async def test_a_client_that_closes_and_keeps_its_socket_is_cut_off(last_words: bytes) -> None:
     feed = await MemoryFeed.start(limits=Limits(close_s=0.05, goodbye_s=0.05))
     raw = await RawClient.connect(feed.port)
