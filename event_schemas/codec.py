@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from event_schemas.commands import COMMAND_SCHEMA_VERSIONS, COMMAND_TYPES, Command, InvalidCommand
 from event_schemas.events import EVENT_SCHEMA_VERSIONS, RECORD_TYPES, Record
+from event_schemas.plain_commands import plain_command
 from event_schemas.upcasters import COMMAND_STEPS, RECORD_STEPS, Upcaster, chains, upcast
 
 _COMMAND_TYPES = {model.model_fields["type"].default: model for model in COMMAND_TYPES}
@@ -86,6 +87,8 @@ def decode_command(value: bytes | None) -> Command | InvalidCommand:
     message = _object(value, "command")
     kind = str(message.get("type"))
     message = _current(message, _COMMAND_CHAINS.get(kind, ()), "command")
+    if (plain := plain_command(message)) is not None:
+        return plain
     model = _COMMAND_TYPES.get(kind)
     if model is not None:
         try:
