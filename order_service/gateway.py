@@ -20,6 +20,7 @@ from event_schemas.topics import AGGREGATE_GROUP, COMMANDS
 from infra import health as own_health
 from infra.backlog import Backlog
 from infra.database import NoDatabase, new_snapshot_pool
+from infra.garbage import collect_rarely
 from infra.health import Health
 from infra.log_tail import LogTail
 from infra.logs import configure_logging
@@ -197,6 +198,7 @@ def main() -> None:
     """`python -m order_service.gateway`."""
     settings = Settings()
     configure_logging(settings, "gateway")
+    collect_rarely()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
 

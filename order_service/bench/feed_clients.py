@@ -76,8 +76,9 @@ def frames_of(client: FeedClient, received: bytes) -> Iterator[tuple[int, bytes]
 class FeedClients:
     """Clients of one port. `on_event`, if set, is called with every event frame's payload. Call `close` in the end."""
 
-    def __init__(self, port: int, first_frames: Sequence[bytes], *, websocket: bool = True) -> None:
+    def __init__(self, port: int, first_frames: Sequence[bytes], *, websocket: bool = True, receive_bytes: int | None = None) -> None:
         self._port, self._first_frames, self._websocket = port, first_frames, websocket
+        self._receive_bytes = receive_bytes
         self._selector = selectors.DefaultSelector()
         self.clients: list[FeedClient] = []
         self.on_event: OnEvent | None = None
@@ -101,7 +102,11 @@ class FeedClients:
             self.receive_until(lambda: self.caught_up >= len(self.clients), deadline - time.monotonic())
 
     def _open(self, number: int) -> FeedClient:
-        connection = socket.create_connection(("127.0.0.1", self._port), 30.0)
+        connection = socket.socket()
+        connection.settimeout(30.0)
+        if self._receive_bytes is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
+        connection.connect(("127.0.0.1", self._port))
         if self._websocket:
             connection.sendall(_HANDSHAKE)
         return FeedClient(number, connection)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaProducer
 
-from event_schemas.events import OrderShipped, OrderShippedRecord, Record, record_id
+from event_schemas.events import CommandRejected, CommandRejectedRecord, OrderShipped, OrderShippedRecord, Record, record_id
 from event_schemas.topics import COMMAND_OFFSET, EVENTS, PLACE
 from infra.kafka import new_producer, new_reader, partition_of
 from infra.log_reader import log_ends, stop_quietly
@@ -30,6 +30,21 @@ def event(customer_id: str, *, due_ns: int = 0, order_id: UUID | None = None, ve
         command_id=command_id,
         correlation_id=f"due-{due_ns}",
         occurred_at=at,
+        actor="bench",
+    )
+
+
+def wide_event(*, due_ns: int) -> Record:
+    """One of about 2,400 bytes: a rejection with a long reason."""
+    command_id = uuid4()
+    return CommandRejectedRecord.of(
+        CommandRejected(code="bench", detail="x" * 2_000, command_type="ShipOrder"),
+        id=record_id(command_id),
+        order_id=uuid4(),
+        version=0,
+        command_id=command_id,
+        correlation_id=f"due-{due_ns}",
+        occurred_at=datetime.now(UTC),
         actor="bench",
     )
 

@@ -12,6 +12,7 @@ from event_schemas.codec import decode_command
 from event_schemas.commands import CreateOrderCommand
 from event_schemas.events import OrderCreated, OrderCreatedRecord, record_id
 from event_schemas.topics import COMMAND_OFFSET, COMMANDS, EVENTS, PLACE
+from infra.garbage import collect_rarely
 from infra.kafka import new_producer, new_reader
 from infra.settings import Settings
 from order_aggregate.decider import decide, evolve
@@ -87,6 +88,7 @@ async def _run(settings: Settings) -> None:
 
 def main() -> None:
     """Work until ended."""
+    collect_rarely()
     uvloop.run(_run(Settings()))
 
 

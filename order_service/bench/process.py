@@ -70,6 +70,11 @@ class BenchProcess:
         """The port that it serves the feed at, if it does."""
         return int(self.environment["ORDERS_FEED_PORT"])
 
+    @property
+    def health_port(self) -> int:
+        """The port of its health and metrics."""
+        return int(self.environment["ORDERS_HEALTH_PORT"])
+
     async def running(self) -> None:
         """Return when it runs. Raises ServerFailed."""
         deadline = time.monotonic() + _READY_S
@@ -79,7 +84,7 @@ class BenchProcess:
             await asyncio.sleep(0.05)
 
     def _runs(self) -> bool:
-        probed = probe_http("127.0.0.1", int(self.environment["ORDERS_HEALTH_PORT"]))
+        probed = probe_http("127.0.0.1", self.health_port)
         return probed.state == "running" if probed else accepts(self.http_port) and ".floor_" in self.module
 
     def cpu_s(self) -> float:

@@ -27,7 +27,7 @@ from order_service.bench.sizes import Size
 
 _CHECKOUT = Path(__file__).parents[2]
 RESULTS = _CHECKOUT / "bench" / "results"
-_FAILURES = (ServerFailed, NotAccepted, NotServed, TooFewFiles, BrokenLog, KafkaError, psycopg.Error, TimeoutError, OSError)
+FAILURES = (ServerFailed, NotAccepted, NotServed, TooFewFiles, BrokenLog, KafkaError, psycopg.Error, TimeoutError, OSError)
 Tell = Callable[[str], None]
 
 
@@ -43,7 +43,7 @@ def run_bench(names: Sequence[str], size: Size, *, jar_folder: Path, tell: Tell)
                 for part in PARTS[name](servers, size):
                     try:
                         parts.append(_run(run_part(part, rounds=size.rounds, warm_up=size.warm_up, tell=tell)))
-                    except _FAILURES as error:
+                    except FAILURES as error:
                         failed.append(f"{part.name} could not be measured: {type(error).__name__}: {error}")
                         tell(failed[-1])
     finally:

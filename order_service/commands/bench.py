@@ -3,17 +3,23 @@
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 import typer
 
 from infra.settings import Settings
 from order_service.bench import stack_report
+from order_service.bench.feed_load import LOADS
+from order_service.bench.findings import Finding
 from order_service.bench.home import clear_leftovers
+from order_service.bench.knee import knee
+from order_service.bench.load_size import FULL_LOAD, QUICK_LOAD
 from order_service.bench.parts import PARTS
 from order_service.bench.report import as_object, as_text
-from order_service.bench.run import keep, run_bench
+from order_service.bench.run import FAILURES, keep, run_bench
+from order_service.bench.run_load import keep_load, run_load
+from order_service.bench.servers import Servers
 from order_service.bench.sizes import FULL, QUICK
 
 app = typer.Typer(help="Measure each part beside its floor, on servers of its own; all parts unless one is named.")
@@ -23,9 +29,7 @@ Quick = Annotated[bool, typer.Option("--quick", help="Smaller rounds: all parts 
 
 
 def _bench(names: Sequence[str], *, quick: bool, as_json: bool) -> None:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains while topics are made anew
-    for folder in clear_leftovers():
-        _tell(f"ended and removed what a killed run had left: {folder}")
+    _prepare()
     report = run_bench(names, QUICK if quick else FULL, jar_folder=Settings().jar_folder, tell=_tell)
     sys.stdout.write(json.dumps(as_object(report)) + "\n" if as_json else as_text(report, bars=sys.stdout.isatty()))
     try:
@@ -85,6 +89,49 @@ def path(*, as_json: Json = False, quick: Quick = False) -> None:
 
 
 app.command("stack")(stack_report.stack)
+
+
+@app.command("feed-load")
+def feed_load(
+    load: Annotated[str, typer.Argument(help=f"One of {', '.join(LOADS)}")], *, as_json: Json = False, quick: Quick = False
+) -> None:
+    """The feed with thousands of clients: held, with many matches, with stalled ones, all cut at once, a long way behind."""
+    if load not in LOADS:
+        raise typer.BadParameter(f"there is no load {load!r}: take one of {', '.join(LOADS)}", param_hint="LOAD")
+    size = QUICK_LOAD if quick else FULL_LOAD
+    _load(f"feed-load-{load}", lambda servers: LOADS[load](servers, size), as_json=as_json)
+
+
+@app.command("knee")
+def find_knee(
+    *,
+    rate: Annotated[float | None, typer.Option(min=10, max=100_000, help="Orders a second to hold; default: look for the knee")] = None,
+    seconds: Annotated[float, typer.Option(min=1, max=1200, help="How long to hold it")] = 180,
+    as_json: Json = False,
+) -> None:
+    """How many orders a second the whole system takes end to end; held for a while, then overloaded. The load is among the cores."""
+    _load("knee", lambda servers: knee(servers, rate=rate, seconds=seconds, tell=_tell), as_json=as_json)
+
+
+def _load(name: str, load: Callable[[Servers], Awaitable[Sequence[Finding]]], *, as_json: bool) -> None:
+    _prepare()
+    try:
+        result = run_load(name, load, Settings().jar_folder)
+    except FAILURES as error:
+        _tell(f"{name} could not be measured: {type(error).__name__}: {error}")
+        raise typer.Exit(1) from error
+    sys.stdout.write(json.dumps(result.as_object()) + "\n" if as_json else str(result))
+    try:
+        _tell(f"kept in {keep_load(result)}")
+    except OSError as error:
+        _tell(f"the result could not be kept: {error}")
+    raise typer.Exit(0 if result.stands else 1)
+
+
+def _prepare() -> None:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains while topics are made anew
+    for folder in clear_leftovers():
+        _tell(f"ended and removed what a killed run had left: {folder}")
 
 
 def _tell(text: str) -> None:
