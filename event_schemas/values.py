@@ -160,13 +160,20 @@ class Line(Closed):
     unit_price: Amount
 
 
+def _and(text: CoreSchema, pattern: str) -> CoreSchema:
+    """That text, if it is also like this."""
+    if text["type"] == "str" and "pattern" not in text:
+        return {**text, "pattern": pattern}
+    return core_schema.chain_schema([text, core_schema.str_schema(pattern=pattern)])
+
+
 def _text_like(pattern: str, then: CoreSchema) -> CoreSchema:
     return core_schema.chain_schema([core_schema.str_schema(strict=True, pattern=pattern), then])
 
 
 PLAIN_FORMS: Mapping[Callable[..., Any], Callable[[CoreSchema], CoreSchema]] = {
-    _without_control_characters: lambda text: {**text, "pattern": r"^\P{Cc}*$"},
-    _without_slash: lambda text: {**text, "pattern": r"^[^\p{Cc}/]*$"},
+    _without_control_characters: lambda text: _and(text, r"^\P{Cc}*$"),
+    _without_slash: lambda text: _and(text, "^[^/]*$"),
     _currency: lambda _: core_schema.literal_schema(sorted(CURRENCIES)),
     _canonical_uuid: lambda uuid: _text_like("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", uuid),
     # One digit less than the largest amount has.

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor, sql
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
@@ -89,7 +89,7 @@ class _ArrayDumper(Dumper):
 
 
 async def execute(
-    connection: AsyncConnection[Any], statement: sql.Composed, arrays: Sequence[ColumnArray], *, binary: bool = False
+    connection: AsyncConnection[Any], statement: bytes, arrays: Sequence[ColumnArray], *, binary: bool = False
 ) -> AsyncCursor[Any]:
     """Run a statement that takes arrays as its parameters. `binary`: how its rows come back. Raises psycopg's errors."""
     connection.adapters.register_dumper(ColumnArray, _ArrayDumper)

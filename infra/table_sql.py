@@ -15,16 +15,17 @@ from infra.table_definition import Key, RowT, TableDefinition
 class TableSql:
     """The statements of one table in one schema. `load` and `delete` take `key_arrays`, `save` takes `row_arrays`.
 
-    `create` makes the table with its key; `create_bare` without, for filling it first: `key` then adds the key.
+    These three are ready-made, for to compose one costs more than to send it. `create` makes the table with its key;
+    `create_bare` without, for filling it first: `key` then adds the key.
     """
 
     create: sql.Composed
     create_bare: sql.Composed
     key: sql.Composed
     index: Sequence[sql.Composed]
-    load: sql.Composed
-    save: sql.Composed
-    delete: sql.Composed
+    load: bytes
+    save: bytes
+    delete: bytes
 
 
 @lru_cache(maxsize=64)
@@ -36,9 +37,9 @@ def table_sql(definition: TableDefinition[Any], schema: str) -> TableSql:
         create_bare=_create(definition, table, sql.Composed([])),
         key=sql.SQL("alter table {} add primary key ({})").format(table, _names(definition.key)),
         index=_indexes(definition, table),
-        load=_load(definition, table),
-        save=_save(definition, table),
-        delete=_delete(definition, table),
+        load=_load(definition, table).as_bytes(None),
+        save=_save(definition, table).as_bytes(None),
+        delete=_delete(definition, table).as_bytes(None),
     )
 
 

@@ -130,7 +130,7 @@ async def compare_rows(connection: AsyncConnection[Any], live: str, new: str, to
             ),
             sql.Literal(SAMPLES),
         )
-        rows = await (await execute(connection, statement, key_arrays(table, keys))).fetchall()
+        rows = await (await execute(connection, statement.as_bytes(None), key_arrays(table, keys))).fetchall()
         if rows:
             samples = tuple(Difference(*row) for row in rows)
             found.append(TableComparison(table.name, len(keys), len(keys), equal=False, note="in rows changed last", samples=samples))

@@ -66,25 +66,29 @@ async def drifted_rows(
 
 
 @lru_cache(maxsize=64)
-def _comparing(definition: TableDefinition[Any], schema: str) -> sql.Composed:
+def _comparing(definition: TableDefinition[Any], schema: str) -> bytes:
     names = list(definition.columns)
-    return sql.SQL(
-        "select should.n, there.found is true, array[{there}], array[{should}] "
-        "from unnest({unnested}) with ordinality as should ({names}, n) "
-        "left join (select true as found, * from {table}) as there on {same_key} where there.found is null or {differs}"
-    ).format(
-        there=_texts("there", names),
-        should=_texts("should", names),
-        unnested=unnested(definition.columns.values()),
-        names=sql.SQL(", ").join(map(sql.Identifier, names)),
-        table=sql.Identifier(schema, definition.name),
-        same_key=sql.SQL(" and ").join(sql.SQL("there.{0} = should.{0}").format(sql.Identifier(name)) for name in definition.key),
-        differs=sql.SQL(" or ").join(
-            sql.SQL("there.{0}{1} is distinct from should.{0}{1}").format(
-                sql.Identifier(name), sql.SQL("::text" if kind in _BY_TEXT else "")
-            )
-            for name, kind in definition.columns.items()
-        ),
+    return (
+        sql.SQL(
+            "select should.n, there.found is true, array[{there}], array[{should}] "
+            "from unnest({unnested}) with ordinality as should ({names}, n) "
+            "left join (select true as found, * from {table}) as there on {same_key} where there.found is null or {differs}"
+        )
+        .format(
+            there=_texts("there", names),
+            should=_texts("should", names),
+            unnested=unnested(definition.columns.values()),
+            names=sql.SQL(", ").join(map(sql.Identifier, names)),
+            table=sql.Identifier(schema, definition.name),
+            same_key=sql.SQL(" and ").join(sql.SQL("there.{0} = should.{0}").format(sql.Identifier(name)) for name in definition.key),
+            differs=sql.SQL(" or ").join(
+                sql.SQL("there.{0}{1} is distinct from should.{0}{1}").format(
+                    sql.Identifier(name), sql.SQL("::text" if kind in _BY_TEXT else "")
+                )
+                for name, kind in definition.columns.items()
+            ),
+        )
+        .as_bytes(None)
     )
 
 

@@ -246,6 +246,7 @@ async def test_data_that_postgresql_refuses_ends_the_process_and_is_not_skipped(
 
         async def apply(self, connection, schema, held):
             await connection.execute("select 'x'::integer")
+            return ()
 
     worker.tables.append(RefusedTable())
     with pytest.raises(psycopg.DataError):
