@@ -15,6 +15,7 @@ from notifier.websocket_outbox import WebsocketOutbox
 
 PARK_BYTES, RESUME_BYTES = 256 * 1024, 64 * 1024
 """More than that waits for a client: its subscriptions are parked. Less: they go on."""
+_CODES = {*range(1000, 1016), *(value for name, value in vars(CloseCode).items() if name.isupper())}
 
 
 class FeedConnection(ServerConnection):
@@ -55,11 +56,12 @@ class FeedConnection(ServerConnection):
         return self.protocol.state is State.CLOSED
 
     @property
-    def closed_with(self) -> int:
-        """The code of whoever closed first; 1006 when the connection was cut."""
+    def closed_with(self) -> str:
+        """The code of whoever closed first; 1006 when the connection was cut, `other` for what a client made up."""
         sent, received = self.protocol.close_sent, self.protocol.close_rcvd
         first = received if sent is None or self.protocol.close_rcvd_then_sent else sent
-        return 1006 if first is None else int(first.code)
+        code = 1006 if first is None else int(first.code)
+        return str(code) if code in _CODES else "other"
 
     def look(self) -> None:
         """Ping; cut off a client of whom nothing was heard since the last look."""

@@ -42,6 +42,7 @@ class Feed:
         self.slow: dict[Session, None] = {}
         """Those whose clients don't take what was sent."""
         self._heartbeat_s = settings.feed_heartbeat_s
+        self._looks: asyncio.TimerHandle | None = None
         self._unsubscribe = log.subscribe(self.live.delivered)
         log.on_replaced(self._replaced)
 
@@ -52,10 +53,11 @@ class Feed:
         await warm_up(self.live, self.log, self.slices)
 
     async def stop(self) -> None:
-        """End. Close the sessions before."""
+        """End, begun or not. Close the sessions before."""
         self._unsubscribe()
-        self._looks.cancel()
-        self.beats.stop()
+        if self._looks is not None:
+            self._looks.cancel()
+            self.beats.stop()
         await self.snapshots.close()
         await self.slices.close()
 

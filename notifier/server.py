@@ -130,7 +130,7 @@ class FeedServer:
             CONNECTIONS.dec()
             self._clients.discard(connection)
             session.close()
-            CLOSES.labels(str(connection.closed_with)).inc()
+            CLOSES.labels(connection.closed_with).inc()
 
     async def _converse(self, connection: FeedConnection, session: Session) -> None:
         try:

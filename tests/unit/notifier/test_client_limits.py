@@ -1,15 +1,18 @@
 """What a client may not do, each with the code it is ended with or the status it is refused with."""
 
 import asyncio
+from typing import Any
 
 import orjson
 import pytest
 
 from event_schemas.feed import CloseCode
+from infra.settings import Settings
 from notifier.limits import Limits
 from notifier.metrics import CLOSES, REFUSED_CONNECTIONS
+from notifier.server import FeedServer
 from tests.support.records import created
-from tests.unit.notifier.memory_feed import DEADLINE_S, PING, TEXT, MemoryFeed, RawClient, frame
+from tests.unit.notifier.memory_feed import DEADLINE_S, PING, TEXT, MemoryFeed, MemoryTail, RawClient, frame
 
 
 async def gone(feed: MemoryFeed, clients: int = 0) -> None:
@@ -136,9 +139,10 @@ async def test_a_client_that_closes_and_keeps_its_socket_is_cut_off(last_words: 
 
 async def test_every_end_is_counted() -> None:
     feed = await MemoryFeed.start(limits=Limits(close_s=0.05))
-    before = {code: CLOSES.labels(code)._value.get() for code in ("1000", "1002", "1006", "4200")}
-    leaving, wrong, cut, staying = [await RawClient.connect(feed.port) for _ in range(4)]
+    before = {code: CLOSES.labels(code)._value.get() for code in ("1000", "1002", "1006", "4200", "other")}
+    leaving, inventive, wrong, cut, staying = [await RawClient.connect(feed.port) for _ in range(5)]
     await leaving.send(frame(8, b"\x03\xe8"))
+    await inventive.send(frame(8, b"\x0f\xff"))
     await wrong.send(frame(3))
     cut.writer.transport.abort()
     await gone(feed, 1)
@@ -147,3 +151,8 @@ async def test_every_end_is_counted() -> None:
     last = (await ending)[-1]
     assert orjson.loads(last.payload[2:])["code"] == "going_away"
     assert {code: CLOSES.labels(code)._value.get() - value for code, value in before.items()} == dict.fromkeys(before, 1.0)
+
+
+async def test_a_server_that_never_began_can_be_stopped() -> None:
+    tail: Any = MemoryTail(2)
+    await FeedServer(Settings(), tail).stop()
