@@ -226,3 +226,35 @@ async def test_the_demo_page_shows_orders_as_they_come(page: Page, site: SseSite
         "[...document.querySelectorAll('#orders tr')].map((row) => [...row.cells].slice(0, 6).map((cell) => cell.textContent))"
     )
     assert sorted(row[1:] for row in shown) == [["ada", "shipped", "2", "9.00 EUR", "2"], ["zoë <b>", "created", "2", "9.00 EUR", "1"]]
+
+
+_STREAM = """
+(() => {
+  window.items = [];
+  const stream = new EventSource("/feed?from=latest");
+  for (const kind of ["subscribed", "event", "caught_up"]) {
+    stream.addEventListener(kind, ({ data, lastEventId }) => window.items.push({ kind, ...JSON.parse(data), lastEventId }));
+  }
+})()
+"""
+
+
+async def test_the_browser_s_own_client_of_streams_goes_on_where_it_was(
+    page: Page, site: SseSite, feed: RunningFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifier.sse._RETRY_MS", (20, 50))
+    await page.open(site.url("/health/live"))
+    await page.run(_STREAM)
+    await page.until("window.items.some(({ kind }) => kind === 'caught_up')")
+    orders = [created() for _ in range(10)]
+    await feed.log.append(*orders)
+    await page.until("window.items.filter(({ kind }) => kind === 'event').length === 10")
+    for stream in site.streams.open_streams():
+        stream.outbox._abort()
+    await feed.log.append(*[shipped(order.order_id) for order in orders])
+    await page.until("window.items.filter(({ kind }) => kind === 'event').length >= 20")
+
+    found = await items(page, "event")
+    assert [item["event"]["version"] for item in found] == [1] * 10 + [2] * 10
+    assert all(item["lastEventId"] == item["position"] for item in found)
+    assert len(await items(page, "subscribed")) == 2
