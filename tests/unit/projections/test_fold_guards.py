@@ -1,6 +1,5 @@
 """The guards of the folds and of their tables, each taken out, and its twin."""
 
-
 from datetime import UTC, datetime
 
 import faust
