@@ -30,11 +30,10 @@ FROM_CLIENTS: tuple[type[BaseModel], ...] = (Subscribe, Unsubscribe)
 FROM_THE_FEED: tuple[type[BaseModel], ...] = (Subscribed, Snapshot, EventFrame, CaughtUp, Heartbeat, Reset, Unsubscribed, FeedError)
 CLOSES = {
     1001: "what stands before the feed is going away",
-    1008: "what stands before the feed does not want this client",
+    1002: "a frame of the client broke the protocol",
+    1007: "a frame of the client was no UTF-8",
     1009: "a frame of the client was too large",
-    1011: "a fault of the feed; it has been logged",
     1012: "what stands before the feed is being restarted",
-    1013: "what stands before the feed has too much to do",
     CloseCode.BAD_FRAMES: "too many frames of the client were refused",
     CloseCode.NO_SUBSCRIPTION: "no subscription came in time",
     CloseCode.TOO_MANY_FRAMES: "the client sent more frames than any would need",

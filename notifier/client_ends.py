@@ -21,6 +21,8 @@ _OURS = {
     FeedCode.TOO_MANY_SUBSCRIPTIONS,
 }
 """Codes of `error` frames that say the request was wrong; any other is mended by somebody else."""
+_OUR_FAULT = {1002, 1003, 1007, 1008, 1009}
+"""The protocol's own codes for a frame that was wrong, and would be again."""
 
 
 class Then(Enum):
@@ -54,12 +56,10 @@ def closed(code: int, reason: str) -> End:
 
 
 def then_of_close(code: int) -> Then:
-    """The contract of close codes (docs/feed-clients.md)."""
-    if 4000 <= code < 4100 or code in {1008, 1009}:
+    """The contract of close codes (docs/feed.md)."""
+    if 4000 <= code < 4100 or code in _OUR_FAULT:
         return Then.STOP
-    if 4200 <= code < 4300 or code in {1001, 1012}:
-        return Then.COME_BACK
-    return Then.BACK_OFF
+    return Then.COME_BACK if 4200 <= code < 4300 else Then.BACK_OFF
 
 
 def refused(status: int, retry_after: str | None, body: str) -> End:

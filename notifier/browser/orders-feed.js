@@ -22,15 +22,15 @@ const ANSWER_MS = 10_000;
 const OURS = new Set([
   "malformed_json", "validation_failed", "unknown_type", "subscription_exists", "subscription_unknown", "too_many_subscriptions",
 ]);
+const OUR_FAULT = new Set([1002, 1003, 1007, 1008, 1009]);
 
 /** What to do after an end. */
 export const Then = Object.freeze({ STOP: "stop", BACK_OFF: "back_off", COME_BACK: "come_back" });
 
 /** The contract of close codes. */
 export function thenOfClose(code) {
-  if ((code >= 4000 && code < 4100) || code === 1008 || code === 1009) return Then.STOP;
-  if ((code >= 4200 && code < 4300) || code === 1001 || code === 1012) return Then.COME_BACK;
-  return Then.BACK_OFF;
+  if ((code >= 4000 && code < 4100) || OUR_FAULT.has(code)) return Then.STOP;
+  return code >= 4200 && code < 4300 ? Then.COME_BACK : Then.BACK_OFF;
 }
 
 /** The connection was closed; 1006 when nobody said why. */

@@ -69,7 +69,14 @@ def some_frames(chance: random.Random) -> list[Any]:
                 reason = chance.choice(
                     ["", "no JSON", '{"code":"restarting","retry_after_ms":1500}', '{"retry_after_ms":-1}', "[]", '{"code":7}']
                 )
-                words.append({"close": chance.choice([1000, 1001, 1006, 1011, 1012, 1013, 4100, 4101, 4200, 4300]), "reason": reason})
+                words.append(
+                    {
+                        "close": chance.choice(
+                            [1000, 1001, 1006, 1011, 1012, 1013, 4100, 4101, 4200, 4299, 4300, *[1002, 1009, 4000] * (number > 40)]
+                        ),
+                        "reason": reason,
+                    }
+                )
                 seq = 0
             case "junk":
                 words.append([number])

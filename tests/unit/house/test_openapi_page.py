@@ -15,9 +15,8 @@ _OPERATIONS = [(f"{method.upper()} {path}", operation) for path, item in _DOCUME
 _ELSEWHERE = {
     Code.NOT_FOUND,
     Code.METHOD_NOT_ALLOWED,
-    Code.NOT_READY,
 }
-"""Answered where no route is, or reserved."""
+"""Answered where no route is."""
 
 
 def test_the_committed_document_is_current():

@@ -12,12 +12,15 @@ from notifier.client_ends import End, Then, closed, failed, pause_s, refused, th
     ("code", "then"),
     [
         (1000, Then.BACK_OFF),
-        (1001, Then.COME_BACK),
+        (1001, Then.BACK_OFF),
+        (1002, Then.STOP),
+        (1003, Then.STOP),
         (1006, Then.BACK_OFF),
+        (1007, Then.STOP),
         (1008, Then.STOP),
         (1009, Then.STOP),
         (1011, Then.BACK_OFF),
-        (1012, Then.COME_BACK),
+        (1012, Then.BACK_OFF),
         (1013, Then.BACK_OFF),
         (4000, Then.STOP),
         (4099, Then.STOP),
@@ -35,7 +38,7 @@ def test_each_close_code_says_what_to_do(code: int, then: Then) -> None:
 def test_every_code_that_the_feed_closes_with_is_in_a_range_of_the_contract() -> None:
     codes = [code for name, code in vars(CloseCode).items() if name.isupper()]
     assert codes
-    assert all(4000 <= code < 4300 or code in {1001, 1008, 1009, 1011, 1012, 1013} for code in codes)
+    assert all(4000 <= code < 4300 for code in codes)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +52,8 @@ def test_a_refused_handshake(status: int, then: Then) -> None:
 def test_the_server_s_hints_are_heeded_and_bounded() -> None:
     assert refused(503, "7", "").hint_s == 7
     assert refused(503, "Wed, 21 Oct 2026 07:28:00 GMT", "").hint_s == 0
-    assert closed(1012, '{"code":"restarting","retry_after_ms":1500}').hint_s == 1.5
-    assert closed(1012, '{"code":"restarting","retry_after_ms":-5}').hint_s == 0
+    assert closed(4200, '{"code":"going_away","retry_after_ms":1500}').hint_s == 1.5
+    assert closed(4200, '{"code":"going_away","retry_after_ms":-5}').hint_s == 0
     assert pause_s(refused(503, "7", ""), 0, lambda: 0.0) == 7
     assert pause_s(refused(503, "86400", ""), 0, lambda: 0.0) == 60
 
