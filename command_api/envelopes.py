@@ -19,6 +19,7 @@ from event_schemas.commands import (
     ShipOrder,
     ShipOrderCommand,
 )
+from event_schemas.constructed import constructed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,9 @@ def build_command(kind: CommandKind, order_id: UUID | None, body: Any, headers: 
         "correlation_id": headers.correlation_id or str(identity.command_id),
         "issued_at": sender.at,
         "actor": sender.caller,
+        "type": kind.name,
         "data": data,
     }
     # Built from values that are valid already; the aggregate validates every command that it reads.
-    return kind.envelope.model_construct(**fields)
+    made: Command = constructed(kind.envelope, fields)
+    return made

@@ -23,6 +23,8 @@ _WANTED = {
     b"traceparent": "traceparent",
 }
 
+_CORRELATING = frozenset({b"x-correlation-id", b"traceparent"})
+
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
@@ -44,6 +46,8 @@ class CommandHeaders:
 
 def read_correlation(raw: RawHeaders) -> str | None:
     """The correlation id that a request carries, None when it carries none that can be used. Never refuses anything."""
+    if not any(name in _CORRELATING for name, _ in raw):
+        return None
     sent, _ = _collected(raw)
     correlation, trace = sent.get("X-Correlation-Id"), _TRACEPARENT.fullmatch(sent.get("traceparent", ""))
     if correlation is not None:

@@ -6,9 +6,10 @@ The derivation is a promise: a client may send a command again in a year, throug
 
 import hashlib
 from dataclasses import dataclass
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from command_api.fingerprint import length_prefixed
+from event_schemas.constructed import version_5
 
 ANONYMOUS = "anonymous"
 """The caller, while there are no identities."""
@@ -40,4 +41,4 @@ def identify(*, caller: str, key: str, order_id: UUID | None, fingerprint: str) 
 
 
 def _uuid(*parts: str) -> UUID:
-    return uuid5(_NAMESPACE, length_prefixed(*parts).decode())
+    return version_5(hashlib.sha1(_NAMESPACE.bytes + length_prefixed(*parts), usedforsecurity=False).digest())

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
 from command_api.problems import Fault, faults_of
 from event_schemas.commands import CancelOrder, CreateOrder, ShipOrder
+from event_schemas.constructed import constructed
 from event_schemas.values import MAX_LINES, Closed, Currency, CustomerId, Line, SalesChannel, Text, Time
 
 AHEAD = timedelta(seconds=60)
@@ -43,11 +44,14 @@ def parse_request(model: RequestModel, body: Any, *, now: datetime) -> CreateOrd
     if not isinstance(request, CreateOrderRequest):
         return request
     # Every value was validated a moment ago, by the same types: no need to do it twice.
-    return CreateOrder.model_construct(
-        customer_id=request.customer_id,
-        currency=request.currency,
-        lines=request.lines,
-        ordered_at=request.ordered_at or now,
-        reference=request.reference,
-        sales_channel=request.sales_channel,
+    return constructed(
+        CreateOrder,
+        {
+            "customer_id": request.customer_id,
+            "currency": request.currency,
+            "lines": request.lines,
+            "ordered_at": request.ordered_at or now,
+            "reference": request.reference,
+            "sales_channel": request.sales_channel,
+        },
     )

@@ -14,6 +14,7 @@ from command_api.headers import CommandHeaders
 from command_api.waiting import Deadline, Follower, first_outcome, within
 from event_schemas.codes import Code
 from event_schemas.commands import Command
+from event_schemas.message_bytes import message_bytes
 from event_schemas.positions import CommandPlace
 from infra.client_gone import watching
 from infra.preferences import Preferences
@@ -66,7 +67,7 @@ async def _appended(submission: Submission, log: Appends) -> CommandPlace:
     command, trace = submission.command, submission.headers.traceparent
     kafka_headers = [("traceparent", trace.encode())] if trace else []
     try:
-        return await log.append(str(command.order_id), command.model_dump_json(exclude_none=True).encode(), kafka_headers)
+        return await log.append(str(command.order_id), message_bytes(command), kafka_headers)
     except NotAcknowledged as error:
         raise Problem(
             Code.BROKER_UNAVAILABLE,

@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from event_schemas.commands import COMMAND_SCHEMA_VERSIONS, COMMAND_TYPES, Command, InvalidCommand
 from event_schemas.events import EVENT_SCHEMA_VERSIONS, RECORD_TYPES, Record
+from event_schemas.plain_forms import PlainReader
 from event_schemas.upcasters import COMMAND_STEPS, RECORD_STEPS, Upcaster, chains, upcast
 
-_COMMAND_TYPES = {model.model_fields["type"].default: model for model in COMMAND_TYPES}
+_COMMAND_READERS = {model.model_fields["type"].default: PlainReader(model) for model in COMMAND_TYPES}
+_RECORD_READERS = {kind: PlainReader(model) for kind, model in RECORD_TYPES.items()}
 # A gap raises here, so that no process starts that could not read its log.
 _COMMAND_CHAINS = chains(COMMAND_SCHEMA_VERSIONS, COMMAND_STEPS)
 _RECORD_CHAINS = chains(EVENT_SCHEMA_VERSIONS, RECORD_STEPS)
@@ -65,14 +67,20 @@ def decode_record(value: bytes | None) -> Record:
 
     Raises Unreadable when the bytes are no envelope, NewerSchema when a later release wrote them.
     """
+    return decode_keyed_record(value)[0]
+
+
+def decode_keyed_record(value: bytes | None) -> tuple[Record, bytes]:
+    """The same, with the key that belongs to it: its order's id as text. Raises as `decode_record`."""
     message = _object(value, "record")
     kind = str(message.get("type"))
     message = _current(message, _RECORD_CHAINS.get(kind, ()), "record")
-    model = RECORD_TYPES.get(kind)
-    if model is None:
+    reader = _RECORD_READERS.get(kind)
+    if reader is None:
         raise Unreadable(f"is no record: unknown type {kind[:60]!r}")
     try:
-        return model.model_validate(message)
+        # Only the canonical text of an id is read as one, so it need not be made again.
+        return reader.read(message), message["order_id"].encode()
     except ValidationError as error:
         raise Unreadable(f"is no record: {first_problem(error)}") from error
 
@@ -86,10 +94,10 @@ def decode_command(value: bytes | None) -> Command | InvalidCommand:
     message = _object(value, "command")
     kind = str(message.get("type"))
     message = _current(message, _COMMAND_CHAINS.get(kind, ()), "command")
-    model = _COMMAND_TYPES.get(kind)
-    if model is not None:
+    reader = _COMMAND_READERS.get(kind)
+    if reader is not None:
         try:
-            return model.model_validate(message)
+            return reader.read(message)  # type: ignore[no-any-return]  # one of the commands' models
         except ValidationError as error:
             return _invalid(message, first_problem(error))
     return _invalid(message, "type: must be CreateOrder, ShipOrder or CancelOrder")

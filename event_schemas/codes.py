@@ -27,6 +27,9 @@ class Code(StrEnum):
     READ_MODEL_UNAVAILABLE = "read_model_unavailable"
     READ_MODEL_BEHIND = "read_model_behind"
     REBUILDING = "rebuilding"
+    # The feed over HTTP
+    ORIGIN_REFUSED = "origin_refused"
+    FEED_FULL = "feed_full"
     # The service itself
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
@@ -53,6 +56,8 @@ STATUS: dict[Code, int] = {
     Code.READ_MODEL_UNAVAILABLE: 503,
     Code.READ_MODEL_BEHIND: 503,
     Code.REBUILDING: 503,
+    Code.ORIGIN_REFUSED: 403,
+    Code.FEED_FULL: 503,
     Code.NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.NOT_READY: 503,

@@ -72,6 +72,34 @@ class Position:
         return cls(numbers[0], offsets, digest)
 
 
+class MovingPosition:
+    """A position that moves on record by record: the tokens of `Position.of(…).token()` at a small part of their price."""
+
+    __slots__ = ("_begun", "_head", "_identity", "_packed")
+
+    def __init__(self, identity: LogIdentity, next_offsets: Mapping[int, int]) -> None:
+        self._packed = {partition: _packed((partition, offset)) for partition, offset in sorted(next_offsets.items())}
+        self._begun = set(_begun(next_offsets))
+        self._settle(identity)
+
+    def token(self) -> str:
+        """The position as clients see it."""
+        return "e." + _text(self._head + b"".join(self._packed.values()))
+
+    def moved(self, identity: LogIdentity, partition: int, next_offset: int) -> str:
+        """The token after everything below `next_offset` of one of its partitions is included, too."""
+        self._packed[partition] = _packed((partition, next_offset))
+        if identity is not self._identity or partition not in self._begun:
+            if next_offset > 0:
+                self._begun.add(partition)
+            self._settle(identity)
+        return self.token()
+
+    def _settle(self, identity: LogIdentity) -> None:
+        self._identity = identity
+        self._head = identity.digest(self._begun) + _packed((identity.partitions,))
+
+
 @dataclass(frozen=True)
 class CommandPlace:
     """Where a command stands in `order-commands`."""

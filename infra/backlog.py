@@ -13,8 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
-from infra.kafka import NoBroker, new_admin
-from infra.log_reader import BrokenLog, log_beginnings, log_ends, new_piece_reader, read_ranges, stop_quietly
+from infra.kafka import NoBroker, new_admin, new_piece_reader
+from infra.log_reader import BrokenLog, log_beginnings, log_ends, read_ranges, stop_quietly
 from infra.settings import Settings
 
 LOOK_EVERY_S = 1.0

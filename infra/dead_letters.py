@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.structs import RecordMetadata
 
 from event_schemas.topics import DEAD_LETTERS
-from infra.log_reader import log_beginnings, log_ends, new_piece_reader, read_ranges, stop_quietly
+from infra.kafka import new_piece_reader
+from infra.log_reader import log_beginnings, log_ends, read_ranges, stop_quietly
 from infra.settings import Settings
 
 Resolution = Literal["retried", "discarded"]

@@ -6,11 +6,11 @@ passes it by. One look at one record decides, so all readers agree, whenever and
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from prometheus_client import Counter
 
-from event_schemas.codec import NewerSchema, Unreadable, decode_record
+from event_schemas.codec import NewerSchema, Unreadable, decode_keyed_record
 from event_schemas.events import Record
 from event_schemas.topics import COMMAND_OFFSET, PLACE
 
@@ -29,8 +29,7 @@ class KafkaRecord(Protocol):
     headers: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """A record that counts, with where and when it was appended."""
 
     record: Record
@@ -61,7 +60,7 @@ class Garbage:
 Verdict = Counted | Void | Garbage
 
 
-def header_number(headers: Iterable[tuple[str, bytes]], name: str) -> int | None:
+def header_number(headers: Iterable[tuple[str, bytes | None]], name: str) -> int | None:
     """The decimal number in a header, None when it is not there or is no number."""
     for key, value in headers:
         if key == name:
@@ -74,7 +73,7 @@ def judge(kafka_record: KafkaRecord) -> Verdict:
     partition, offset = kafka_record.partition, kafka_record.offset
     in_place = header_number(kafka_record.headers, PLACE) == offset
     try:
-        record = decode_record(kafka_record.value)
+        record, key = decode_keyed_record(kafka_record.value)
     except Unreadable as error:
         _UNREADABLE.inc()
         return Garbage(partition, offset, str(error))
@@ -90,7 +89,7 @@ def judge(kafka_record: KafkaRecord) -> Verdict:
     if command_offset is None:
         _UNREADABLE.inc()
         return Garbage(partition, offset, "is no record: the header command_offset is missing or no number")
-    if kafka_record.key != str(record.order_id).encode():
+    if kafka_record.key != key:
         _UNREADABLE.inc()
         return Garbage(partition, offset, "is no record: its key is not its order_id")
     return Counted(record, partition, offset, kafka_record.timestamp, command_offset, kafka_record.value or b"")

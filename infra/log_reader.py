@@ -14,8 +14,6 @@ from aiokafka.errors import OffsetOutOfRangeError
 from event_schemas.positions import LogIdentity
 from event_schemas.topics import EVENTS
 from infra.fetches import run_from
-from infra.kafka import connection
-from infra.settings import Settings
 
 STALL_S = 30.0
 """Seconds without a record after which a run that should have more is given up."""
@@ -25,23 +23,6 @@ _log = logging.getLogger(__name__)
 
 class BrokenLog(Exception):
     """The log is not what it must be: a hole, a missing beginning, or it ends before it should. The text says where."""
-
-
-def new_piece_reader(settings: Settings, client_id: str, *, wait_ms: int = 50) -> AIOKafkaConsumer:
-    """A reader that fetches little at a time: partitions take short turns, and what is fetched ahead stays small. Not started.
-
-    `wait_ms`: how long the broker may hold a fetch at the log's end. It answers one request of a connection after the other, so
-    a reader that goes from range to range waits that long.
-    """
-    return AIOKafkaConsumer(
-        client_id=client_id,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        max_partition_fetch_bytes=256 * 1024,
-        fetch_max_wait_ms=wait_ms,
-        request_timeout_ms=10_000,
-        **connection(settings),
-    )
 
 
 async def stop_quietly(reader: AIOKafkaConsumer) -> None:

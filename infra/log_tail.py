@@ -17,10 +17,10 @@ from event_schemas.topics import EVENTS
 from infra.fetches import run_from
 from infra.gate import Counted, judge
 from infra.health import Health
-from infra.kafka import bootstrap_servers
+from infra.kafka import bootstrap_servers, new_piece_reader
 from infra.log_ages import PartitionAges
 from infra.log_reached import Reached
-from infra.log_reader import BrokenLog, first_record_digest, log_ends, log_identity, new_piece_reader, stop_quietly
+from infra.log_reader import BrokenLog, first_record_digest, log_ends, log_identity, stop_quietly
 from infra.log_watch import look_after, why_other
 from infra.settings import Settings
 

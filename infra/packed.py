@@ -5,7 +5,6 @@ also what a snapshot writes, so loading one builds no objects at all.
 """
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 
 KEY_BYTES = 16
@@ -13,8 +12,31 @@ _MERGE_AT_LEAST = 5_000
 
 
 def _find(keys: bytes, key: bytes) -> int:
-    """The index at which `key` stands or would be put."""
-    return bisect_left(range(len(keys) // KEY_BYTES), key, key=lambda index: keys[KEY_BYTES * index : KEY_BYTES * (index + 1)])
+    """The index at which `key` stands or would be put.
+
+    Ids are spread evenly, so where one stands can nearly be told from itself: the look around there takes a step or two, of the
+    20 that halving a million would. Ids that are not spread evenly are found all the same, in at most twice as many steps.
+    """
+    count = len(keys) // KEY_BYTES
+    guess = count * int.from_bytes(key[:4]) >> 32
+    low, high, step = 0, count, 8
+    if guess < count and keys[KEY_BYTES * guess : KEY_BYTES * (guess + 1)] < key:
+        low = guess + 1
+        while (probe := low + step) < count and keys[KEY_BYTES * probe : KEY_BYTES * (probe + 1)] < key:
+            low, step = probe + 1, 8 * step
+        high = min(count, low + step)
+    else:
+        high = guess
+        while (probe := high - step) >= 0 and keys[KEY_BYTES * probe : KEY_BYTES * (probe + 1)] >= key:
+            high, step = probe, 8 * step
+        low = max(0, high - step)
+    while low < high:
+        middle = (low + high) >> 1
+        if keys[KEY_BYTES * middle : KEY_BYTES * (middle + 1)] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def _stands(keys: bytes, index: int, key: bytes) -> bool:

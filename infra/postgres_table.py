@@ -10,12 +10,12 @@ from uuid import UUID
 
 import faust
 from faust.stores import base
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 
 from infra.gate import Counted
 from infra.table_definition import Key, RowT, TableDefinition
-from infra.table_fold import Refused, fold, keyed
-from infra.table_rows import load_rows, save_rows
+from infra.table_fold import Keyed, Refused, fold, keyed
+from infra.table_rows import ask_rows, asked_rows, save_rows
 
 STORE_URL = "postgresql://handed-in"
 """Names the store's class and nothing else: Faust logs store URLs, so the connection is handed in. Without a host Faust would
@@ -66,6 +66,8 @@ class ProjectionTable(faust.Table, Generic[RowT]):
     def __init__(self, app: faust.App, definition: TableDefinition[RowT]) -> None:
         super().__init__(app, name=definition.name, store=STORE_URL)
         self.definition = definition
+        self._touching: Sequence[Keyed] = ()
+        self._asked: AsyncCursor[Any] | None = None
 
     def on_key_get(self, key: Key) -> None:
         """Nothing: no sensor looks at single keys."""
@@ -73,26 +75,23 @@ class ProjectionTable(faust.Table, Generic[RowT]):
     def on_key_set(self, key: Key, value: RowT) -> None:
         """Nothing: there is no changelog."""
 
-    async def apply(
-        self, connection: AsyncConnection[Any], schema: str, records: Sequence[Counted], held: Set[UUID] = frozenset()
-    ) -> Sequence[Refused]:
-        """Fold these records into the table, in order, inside the caller's transaction. The caller skips what was folded before.
+    async def load(self, connection: AsyncConnection[Any], schema: str, records: Sequence[Counted]) -> None:
+        """Ask for the rows that these records touch, inside the caller's transaction; `apply` waits for them and folds.
+
+        The caller skips what was folded before. In a pipeline all tables can ask before the first one waits.
+        """
+        self._touching = keyed(self.definition, records)
+        keys = () if self.definition.one_record_a_row else {key: None for key, _, _ in self._touching if key is not None}
+        self._asked = await ask_rows(connection, self.definition, schema, list(keys)) if keys else None
+
+    async def apply(self, connection: AsyncConnection[Any], schema: str, held: Set[UUID] = frozenset()) -> Sequence[Refused]:
+        """Fold the records that it was loaded for, in order, and save the rows.
 
         `held`: orders of which records wait already. Returns the records that were not folded, for the caller to park.
         """
-        touching = keyed(self.definition, records)
-        if not touching:
-            return ()
-        await self._load(connection, schema, list(dict.fromkeys(key for key, _, _ in touching if key is not None)))
-        refused = fold(self.definition, touching, get=self.get, put=self.__setitem__, held=held)
-        await self._save(connection, schema)
-        return refused
-
-    async def _load(self, connection: AsyncConnection[Any], schema: str, keys: Sequence[Key]) -> None:
-        if self.definition.one_record_a_row:
-            self.data.begin(())
-            return
-        self.data.begin(await load_rows(connection, self.definition, schema, keys))
-
-    async def _save(self, connection: AsyncConnection[Any], schema: str) -> None:
+        touching, asked = self._touching, self._asked
+        self._touching, self._asked = (), None
+        self.data.begin(await asked_rows(self.definition, asked) if asked else ())
+        refused = fold(self.definition, touching, get=self.data.data.get, put=self.data.__setitem__, held=held)
         await save_rows(connection, self.definition, schema, list(self.data.dirty.values()))
+        return refused

@@ -40,6 +40,9 @@ _EXAMPLES: dict[Code, dict[str, Any]] = {
         "lag_seconds": 7.5,
     },
     Code.REBUILDING: {"detail": "the read models have not been made yet: the projections make them when they start"},
+    Code.ORIGIN_REFUSED: {"detail": "pages of this origin may not open the feed: allow it with ORDERS_FEED_ORIGINS"},
+    Code.FEED_FULL: {"detail": "this instance streams to as many clients as it may (ORDERS_FEED_MAX_CONNECTIONS)"},
+    Code.NOT_READY: {"detail": "the log can't be read up to this position now: subscribe again in a few seconds"},
     Code.INTERNAL_ERROR: {"detail": "something went wrong on our side; it has been logged"},
 }
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from infra.kafka import NoBroker
-from infra.log_reader import BrokenLog, new_piece_reader, read_range, stop_quietly
+from infra.kafka import NoBroker, new_piece_reader
+from infra.log_reader import BrokenLog, read_range, stop_quietly
 from infra.settings import Settings
 
 ANSWER_S = 8.0

@@ -101,6 +101,21 @@ class Settings(BaseSettings):
     feed_heartbeat_s: Annotated[
         float, _from("ORDERS_FEED_HEARTBEAT", "Seconds between two heartbeat frames of the feed", gt=0, le=3600)
     ] = 15.0
+    feed_ring_mib: Annotated[
+        int,
+        _from("ORDERS_FEED_RING", "MiB of the log's last records kept in a notifier's memory for clients that come back", ge=0, le=65_536),
+    ] = 64
+    feed_max_connections: Annotated[
+        int, _from("ORDERS_FEED_MAX_CONNECTIONS", "Most clients of one notifier; beyond it they are answered 503", ge=1, le=1_000_000)
+    ] = 20_000
+    feed_admission: Annotated[
+        float,
+        _from("ORDERS_FEED_ADMISSION", "Clients that a notifier lets in a second, in the long run; beyond it 503", ge=1, le=1_000_000),
+    ] = 1_000.0
+    gateway_url: Annotated[
+        str | None,
+        _from("ORDERS_GATEWAY_URL", "Where the notifier asks for snapshots; default: the HTTP API on this machine, ORDERS_HTTP_PORT"),
+    ] = None
     feed_origins: Annotated[
         str | None,
         _from("ORDERS_FEED_ORIGINS", "Origins whose pages may open the feed, comma-separated, `*` for all; default: same host, loopback"),
@@ -116,6 +131,12 @@ class Settings(BaseSettings):
     def snapshot_folder(self) -> Path:
         """Where the aggregate keeps snapshots of its state; they may be deleted at any time."""
         return self.snapshots or self.home / "snapshots"
+
+    @property
+    def orders_url(self) -> str:
+        """Where the HTTP API is reached from a service."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.bind, self.bind)  # noqa: S104 compared, not bound
+        return (self.gateway_url or f"http://{f'[{host}]' if ':' in host else host}:{self.http_port}").rstrip("/")
 
     @property
     def jar_folder(self) -> Path:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 
+from infra.binary_arrays import execute
 from infra.table_definition import Key, RowT, TableDefinition
 from infra.table_sql import key_arrays, row_arrays, table_sql
 
@@ -18,20 +19,29 @@ async def load_rows(
     connection: AsyncConnection[Any], definition: TableDefinition[RowT], schema: str, keys: Sequence[Key]
 ) -> list[tuple[Key, RowT]]:
     """Those of these rows that are there."""
-    if not keys:
-        return []
-    cursor = await connection.execute(table_sql(definition, schema).load, key_arrays(keys), binary=True)
-    rows = [definition.row(*values) for values in await cursor.fetchall()]
+    return await asked_rows(definition, await ask_rows(connection, definition, schema, keys)) if keys else []
+
+
+async def ask_rows(
+    connection: AsyncConnection[Any], definition: TableDefinition[RowT], schema: str, keys: Sequence[Key]
+) -> AsyncCursor[Any]:
+    """Ask for these rows, at least one: in a pipeline without waiting for them."""
+    return await execute(connection, table_sql(definition, schema).load, key_arrays(definition, keys), binary=True)
+
+
+async def asked_rows(definition: TableDefinition[RowT], asked: AsyncCursor[Any]) -> list[tuple[Key, RowT]]:
+    """Those of the rows asked for that are there."""
+    rows = [definition.row(*values) for values in await asked.fetchall()]
     return [(key_of_row(definition, row), row) for row in rows]
 
 
 async def save_rows(connection: AsyncConnection[Any], definition: TableDefinition[RowT], schema: str, rows: Sequence[RowT]) -> None:
     """Write these rows, whether they are there or not."""
     if rows:
-        await connection.execute(table_sql(definition, schema).save, row_arrays(definition, rows))
+        await execute(connection, table_sql(definition, schema).save, row_arrays(definition, rows))
 
 
 async def delete_rows(connection: AsyncConnection[Any], definition: TableDefinition[RowT], schema: str, keys: Sequence[Key]) -> None:
     """Take these rows out."""
     if keys:
-        await connection.execute(table_sql(definition, schema).delete, key_arrays(keys))
+        await execute(connection, table_sql(definition, schema).delete, key_arrays(definition, keys))

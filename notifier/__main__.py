@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import signal
 
 import uvloop
@@ -49,8 +50,15 @@ async def run(settings: Settings) -> None:
         await own_port.cleanup()
 
 
+def _allow_many_connections() -> None:
+    """As many open files as this user may have: each client is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> None:
     """Read the settings and run."""
+    _allow_many_connections()
     settings = Settings()
     configure_logging(settings, "notifier")
     uvloop.run(run(settings))

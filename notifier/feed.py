@@ -1,34 +1,71 @@
-"""What all clients of the feed share: the log's live end, reads of the log for replays, and where a subscription starts."""
+"""What all clients of the feed share, whatever their transport: the log's live end, its last records, replays, and the clock."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError
 
 from event_schemas.feed import FeedCode, ResetReason, Subscribe
+from event_schemas.topics import EVENTS
 from infra.log_tail import LogTail
+from infra.settings import Settings
 from notifier.live_end import LiveEnd
 from notifier.log_slices import LogSlices
+from notifier.metrics import BUFFERED
 from notifier.requests import Refused
+from notifier.ring import Ring
+from notifier.snapshots import Snapshots
 from notifier.starts import StartAhead, StartAt, StartNowhere, start_of
+from notifier.warm_up import warm_up
+from notifier.wheel import Wheel
+
+if TYPE_CHECKING:
+    from notifier.session import Session
 
 _AHEAD_S = 10.0
+_LOOK_S = 1.0
 
 
-@dataclass(frozen=True)
 class Feed:
-    """One per process."""
+    """One per process and log tail; `start` it when the tail has started, and make a `Session` for each client.
 
-    log: LogTail
-    live: LiveEnd
-    slices: LogSlices
-    heartbeat_s: float
+    Every instance sees all partitions and hands out the same positions, so a client may go on at any instance and by any transport.
+    """
+
+    def __init__(self, settings: Settings, log: LogTail, *, topic: str = EVENTS) -> None:
+        self.log = log
+        self.live = LiveEnd(log, Ring(settings.feed_ring_mib * 1024 * 1024))
+        self.slices = LogSlices(settings, topic)
+        self.snapshots = Snapshots(settings.orders_url)
+        self.sessions: set[Session] = set()
+        self.slow: dict[Session, None] = {}
+        """Those whose clients don't take what was sent."""
+        self._heartbeat_s = settings.feed_heartbeat_s
+        self._looks: asyncio.TimerHandle | None = None
+        self._unsubscribe = log.subscribe(self.live.delivered)
+        log.on_replaced(self._replaced)
+
+    async def start(self) -> None:
+        """Begin. What was appended last is read into memory, so that clients of an instance before this one need no broker either."""
+        self.beats = Wheel(self._heartbeat_s, lambda session: session.beat())
+        self._looks = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
+        await warm_up(self.live, self.log, self.slices)
+
+    async def stop(self) -> None:
+        """End, begun or not. Close the sessions before."""
+        self._unsubscribe()
+        if self._looks is not None:
+            self._looks.cancel()
+            self.beats.stop()
+        await self.snapshots.close()
+        await self.slices.close()
 
     async def start_of(self, request: Subscribe) -> Mapping[int, int] | StartNowhere:
         """Where the subscription starts, decided in the same step in which this returns.
 
         A position ahead of what this process has seen (another instance gave it out, or the answer to a write) is waited for.
-        Raises Refused when the position is none, or can't be judged now.
+        Raises Refused when the text is no position, or can't be judged now.
         """
         start = start_of(request, self.log.identity, self.log.ends)
         if isinstance(start, StartAhead):
@@ -51,6 +88,17 @@ class Feed:
         except (KafkaError, OSError, TimeoutError) as error:
             raise _not_ready(request) from error
         return all(offset <= ends.get(partition, 0) for partition, offset in next_offsets.items())
+
+    def _replaced(self) -> None:
+        self.live.begin()
+        for session in list(self.sessions):
+            session.reset(ResetReason.LOG_REPLACED)
+
+    def _look(self) -> None:
+        self._looks = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
+        BUFFERED.set(sum(session.buffered for session in self.slow))
+        for session in list(self.slow):
+            session.end_if_stalled()
 
 
 def _not_ready(request: Subscribe) -> Refused:

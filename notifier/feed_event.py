@@ -1,6 +1,7 @@
 """An event as the feed sends it: its bytes are made once and shared by all subscriptions, each puts its own head before them. Pure."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 import orjson
 
@@ -9,15 +10,37 @@ from infra.gate import Counted
 
 @dataclass(frozen=True, slots=True)
 class FeedEvent:
-    """A record of the log with the feed's position after it. `tail`: the frame's bytes from the position on."""
+    """A record of the log with the feed's position after it. `tail`: its frame's bytes from the position on, `cut`: of those after it."""
 
-    counted: Counted
+    partition: int
+    offset: int
+    order_id: UUID
+    customer_id: str | None
+    type: str
     tail: bytes
+    cut: int
 
     @classmethod
     def of(cls, counted: Counted, position: str) -> "FeedEvent":
         """The envelope's bytes are taken from the log as they are, so that a field of a later release reaches the client."""
-        return cls(counted, b'"position":"%b","event":%b}' % (position.encode(), counted.value))
+        record = counted.record
+        return cls(
+            counted.partition,
+            counted.offset,
+            record.order_id,
+            record.data.customer_id,
+            record.type,
+            b'"position":"%b","event":%b}' % (position.encode(), counted.value),
+            _POSITION_BYTES + len(position),
+        )
+
+    def at(self, position: str) -> "FeedEvent":
+        """The same record with another position after it: for a client that has seen more of other partitions."""
+        tail = b'"position":"%b%b' % (position.encode(), self.tail[self.cut :])
+        return FeedEvent(self.partition, self.offset, self.order_id, self.customer_id, self.type, tail, _POSITION_BYTES + len(position))
+
+
+_POSITION_BYTES = len(b'"position":"')
 
 
 def event_head(subscription_id: str | None) -> bytes:

@@ -1,9 +1,29 @@
-"""Which subscriptions want a record: found by its order and its customer, so the cost is that of the matches. Pure."""
+"""Which subscriptions want a record: found by its order, its customer and its type, so the cost is that of the matches. Pure."""
 
+from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
+from uuid import UUID
 
-from event_schemas.events import Record
 from event_schemas.feed import FeedFilter
+
+
+class Facts(Protocol):
+    """What filters look at; `notifier.feed_event.FeedEvent` has them. A rejection without an order has no customer."""
+
+    @property
+    def order_id(self) -> UUID:
+        """The order that it is about."""
+        ...
+
+    @property
+    def customer_id(self) -> str | None:
+        """The customer whom it is about."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """The record's type."""
+        ...
 
 
 class Filtered(Protocol):
@@ -18,51 +38,61 @@ class Filtered(Protocol):
 T = TypeVar("T", bound=Filtered)
 
 
-def customer_of(record: Record) -> str | None:
-    """The customer whom a record is about; a rejection without an order has none."""
-    return record.data.customer_id
-
-
-def matches(wanted: FeedFilter, record: Record) -> bool:
+def matches(wanted: FeedFilter, record: Facts) -> bool:
     """Whether a filter lets a record through."""
-    return (wanted.order_id is None or wanted.order_id == record.order_id) and (
-        wanted.customer_id is None or wanted.customer_id == customer_of(record)
+    return (
+        (wanted.order_id is None or wanted.order_id == record.order_id)
+        and (wanted.customer_id is None or wanted.customer_id == record.customer_id)
+        and (wanted.types is None or record.type in wanted.types)
     )
 
 
 class FilterIndex(Generic[T]):
-    """Subscriptions by the narrowest thing they ask for."""
+    """Subscriptions by the narrowest thing they ask for: an order, a customer, types, or nothing."""
 
     def __init__(self) -> None:
         self._by_key: dict[object, dict[T, None]] = {}
+        self._size = 0
 
     def add(self, subscription: T) -> None:
         """From now on it is found."""
-        self._by_key.setdefault(_key(subscription.filter), {})[subscription] = None
+        for key in _keys(subscription.filter):
+            self._by_key.setdefault(key, {})[subscription] = None
+        self._size += 1
 
     def remove(self, subscription: T) -> None:
         """From now on it is not found; leaves nothing behind."""
-        key = _key(subscription.filter)
-        found = self._by_key.get(key, {})
-        found.pop(subscription, None)
-        if not found:
-            self._by_key.pop(key, None)
+        was_there = False
+        for key in _keys(subscription.filter):
+            found = self._by_key.get(key, {})
+            was_there = found.pop(subscription, self) is None
+            if not found:
+                self._by_key.pop(key, None)
+        self._size -= was_there
 
-    def wanting(self, record: Record) -> list[T]:
+    def wanting(self, record: Facts) -> list[T]:
         """All that want this record, each once; a list of its own, so that they may be removed while it is walked."""
         found = list(self._by_key.get(_EVERYTHING, ()))
-        found += self._by_key.get(("customer", customer_of(record)), ())
-        found += (one for one in self._by_key.get(("order", record.order_id), ()) if matches(one.filter, record))
+        found += self._by_key.get(("type", record.type), ())
+        if of_customer := self._by_key.get(("customer", record.customer_id)):
+            found += (one for one in of_customer if one.filter.types is None or record.type in one.filter.types)
+        if of_order := self._by_key.get(("order", record.order_id)):
+            found += (one for one in of_order if matches(one.filter, record))
         return found
 
     def __len__(self) -> int:
-        return sum(len(found) for found in self._by_key.values())
+        return self._size
 
 
 _EVERYTHING = "everything"
 
 
-def _key(wanted: FeedFilter) -> object:
+def _keys(wanted: FeedFilter) -> Iterator[object]:
     if wanted.order_id is not None:
-        return ("order", wanted.order_id)
-    return _EVERYTHING if wanted.customer_id is None else ("customer", wanted.customer_id)
+        yield ("order", wanted.order_id)
+    elif wanted.customer_id is not None:
+        yield ("customer", wanted.customer_id)
+    elif wanted.types is not None:
+        yield from (("type", name) for name in set(wanted.types))
+    else:
+        yield _EVERYTHING

@@ -4,14 +4,17 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from event_schemas.positions import LogIdentity
+from event_schemas.positions import LogIdentity, MovingPosition, Position
 from infra.gate import Counted
 from notifier.feed_event import FeedEvent
 from notifier.filter_index import FilterIndex
-from notifier.metrics import DELAY, EVENTS_SENT, SUBSCRIPTIONS
+from notifier.metrics import DELAY, EVENTS_SENT, RING_BYTES, RING_RECORDS, SUBSCRIPTIONS
 from notifier.outbox import Outbox
-from notifier.position_tokens import PositionTokens
+from notifier.ring import Ring
 from notifier.subscription import Subscription
+
+_PIECE_BYTES = 128 * 1024
+"""Frames of a run leave when there are so many for one client: large records must not pile up in ours before a slow one is noticed."""
 
 
 class SeenLog(Protocol):
@@ -29,45 +32,94 @@ class SeenLog(Protocol):
 
 
 class LiveEnd:
-    """Hands each run of the log's end to the subscriptions that match; subscribed to the log tail by its owner."""
+    """Hands each run of the log's end to the ring and to the subscriptions that match; subscribed to the log tail by its owner."""
 
-    def __init__(self, log: SeenLog) -> None:
-        self._log = log
+    def __init__(self, log: SeenLog, ring: Ring) -> None:
+        self._log, self.ring = log, ring
         self._index: FilterIndex[Subscription] = FilterIndex()
-        self._tokens = PositionTokens()
+        self._position: MovingPosition | None = None
+        self._within: dict[int, int] = {}
+
+    def begin(self) -> None:
+        """The log was found, or is another one than before: nothing of it is known but its end."""
+        self._position = None
+        self.ring.begin(self._log.ends)
 
     def add(self, subscription: Subscription) -> None:
         """Offer it what comes from now on."""
         self._index.add(subscription)
-        SUBSCRIPTIONS.set(len(self._index))
+        SUBSCRIPTIONS.inc()
 
     def remove(self, subscription: Subscription) -> None:
         """Offer it nothing more."""
+        before = len(self._index)
         self._index.remove(subscription)
-        SUBSCRIPTIONS.set(len(self._index))
+        SUBSCRIPTIONS.dec(before - len(self._index))
 
     def __len__(self) -> int:
         return len(self._index)
 
+    @property
+    def ends(self) -> Mapping[int, int]:
+        """Per partition the offset after the last record that subscriptions were offered."""
+        return {**self._log.ends, **self._within}
+
     def token(self, next_offsets: Mapping[int, int]) -> str:
         """The position after these offsets, as clients see it."""
-        return self._tokens.token(self._log.identity, next_offsets)
+        return Position.of(self._log.identity, next_offsets).token()
 
-    def delivered(self, partition: int, run: Sequence[Counted], _next_offset: int) -> None:
+    def end_token(self) -> str:
+        """The position of a subscription that is live."""
+        return self.token(self.ends) if self._position is None or self._within else self._position.token()
+
+    def moving(self, next_offsets: Mapping[int, int]) -> MovingPosition:
+        """The same as something that moves."""
+        return MovingPosition(self._log.identity, next_offsets)
+
+    def moved(self, position: MovingPosition, partition: int, next_offset: int) -> str:
+        """Move it."""
+        return position.moved(self._log.identity, partition, next_offset)
+
+    def delivered(self, partition: int, run: Sequence[Counted], next_offset: int) -> None:
         """A run of a partition came: one write per connection, however many of its records match."""
+        if self._position is None:
+            self._position = self.moving(self._log.ends)
         written: dict[Outbox, None] = {}
+        sent = size = 0
         for counted in run:
-            subscriptions = self._index.wanting(counted.record)
-            if not subscriptions:
-                continue
-            event = FeedEvent.of(counted, self.token({**self._log.ends, partition: counted.offset + 1}))
-            for subscription in subscriptions:
-                payload = subscription.offered(event, self._log.ends)
-                if payload is not None:
-                    subscription.outbox.queue(payload)
-                    written[subscription.outbox] = None
-                    EVENTS_SENT.inc()
+            event = FeedEvent.of(counted, self.moved(self._position, partition, counted.offset + 1))
+            self.ring.add(event)
+            self._within = {partition: counted.offset + 1}
+            if subscriptions := self._index.wanting(event):
+                sent += self._offer(event, subscriptions, written)
+                size += len(event.tail)
+                if size > _PIECE_BYTES:
+                    self._flush(written)
+                    size = 0
+        self._within = {}
+        self.moved(self._position, partition, next_offset)
+        self._flush(written)
+        if run:
+            RING_BYTES.set(self.ring.bytes)
+            RING_RECORDS.set(len(self.ring))
+        if sent:
+            EVENTS_SENT.inc(sent)
+            DELAY.observe(max(0.0, time.time() - run[0].timestamp_ms / 1000))
+
+    def _offer(self, event: FeedEvent, subscriptions: Sequence[Subscription], written: dict[Outbox, None]) -> int:
+        made: dict[tuple[bytes, int], bytes] = {}
+        sent = 0
+        for subscription in subscriptions:
+            if subscription.live:
+                outbox = subscription.outbox
+                outbox.queue(subscription.shared_frame(event, made))
+                written[outbox] = None
+                sent += 1
+            else:
+                subscription.hold(event, self.ends)
+        return sent
+
+    def _flush(self, written: dict[Outbox, None]) -> None:
         for outbox in written:
             outbox.flush()
-        if written:
-            DELAY.observe(max(0.0, time.time() - run[0].timestamp_ms / 1000))
+        written.clear()

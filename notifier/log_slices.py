@@ -7,7 +7,8 @@ from contextlib import aclosing, asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-from infra.log_reader import log_ends, new_piece_reader, read_ranges, stop_quietly
+from infra.kafka import new_piece_reader
+from infra.log_reader import log_ends, read_ranges, stop_quietly
 from infra.settings import Settings
 
 SLICE_RECORDS = 2_000

@@ -12,7 +12,7 @@ class Outbox(Protocol):
     """Takes frames."""
 
     def queue(self, payload: bytes) -> None:
-        """Take a frame (JSON, UTF-8); it leaves at the next flush."""
+        """Take a frame (JSON, UTF-8); it leaves at the next flush. The same bytes may be handed to many outboxes."""
         ...
 
     def flush(self) -> None:
@@ -21,17 +21,26 @@ class Outbox(Protocol):
 
 
 class ClientOutbox(Outbox, Protocol):
-    """An Outbox whose client may be slow, or gone."""
+    """An Outbox whose client may be slow, or gone.
+
+    Its transport calls `Session.paused` when more than about 256 KiB wait for the client, and `Session.resumed` when most of that
+    has left: meanwhile the session sends nothing that can wait. One that buffers nothing itself need not call either.
+    """
 
     @property
     def open(self) -> bool:
         """Whether frames still reach the client."""
         ...
 
-    async def drained(self) -> None:
-        """Return when the client has read most of what was sent. Raises ClientGone when it does not, or has left."""
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the client to take them."""
         ...
 
-    def end(self, code: int, reason: Mapping[str, str]) -> None:
-        """Close with a reason."""
+    async def drained(self) -> None:
+        """Return at once unless too much waits, else when most of it has left. Raises ClientGone when the client has left."""
+        ...
+
+    def end(self, code: int, reason: Mapping[str, object]) -> None:
+        """Close with a reason; what was sent before may still leave for a few seconds."""
         ...

@@ -1,8 +1,8 @@
-"""A subscription's way from its start to the live end."""
+"""A subscription's way from its start to the live end: from memory as far as that reaches back, else from the log."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
@@ -13,21 +13,59 @@ from notifier.filter_index import matches
 from notifier.live_end import LiveEnd
 from notifier.log_slices import LogSlices
 from notifier.metrics import EVENTS_SENT, REPLAYED
+from notifier.outbox import ClientOutbox
 from notifier.subscription import Subscription
 
 _RETRY_S = 1.0
 _CHUNK_RECORDS = 100
 _CHUNK_BYTES = 64 * 1024
 """What is worked off before others get their turn and the client has to read: a few milliseconds."""
+_WALKED = 5_000
+_FROM_MEMORY_BYTES = 192 * 1024
 _log = logging.getLogger(__name__)
 
 
-async def replay(subscription: Subscription, live: LiveEnd, slices: LogSlices, drained: Callable[[], Awaitable[None]]) -> None:
+def is_in_memory(subscription: Subscription, live: LiveEnd) -> bool:
+    """Whether what it misses is at hand, without the broker."""
+    return live.ring.holds(subscription.to_replay())
+
+
+def replay_from_memory(subscription: Subscription, live: LiveEnd) -> None:
+    """Send the next part of what it misses, all of which is in memory: what a client can take in one go, in a millisecond or two."""
+    ranges = subscription.to_replay()
+    own = live.moving(subscription.position({}))
+    walked = size = sent = 0
+    for event, at_its_own in live.ring.walk(ranges):
+        if walked >= _WALKED or size >= _FROM_MEMORY_BYTES:
+            break
+        walked += 1
+        subscription.replayed(event.partition, event.offset)
+        if not at_its_own:
+            live.moved(own, event.partition, event.offset + 1)
+        if matches(subscription.filter, event):
+            frame = subscription.frame(event if at_its_own else event.at(own.token()))
+            subscription.outbox.queue(frame)
+            size += len(frame)
+            sent += 1
+    else:
+        subscription.replayed_all()
+    REPLAYED.labels("memory").inc(walked)
+    EVENTS_SENT.inc(sent)
+    subscription.outbox.flush()
+
+
+async def replay(subscription: Subscription, live: LiveEnd, slices: LogSlices, outbox: ClientOutbox) -> None:
     """Send what stands in the log below the watermark, as fast as the client reads it, then what was held, and go live.
 
-    Waits while the broker is away. Raises NewerSchema or BrokenLog when the log can't be shown without a gap.
+    Waits while the broker is away. Raises NewerSchema or BrokenLog when the log can't be shown without a gap, ClientGone.
     """
+    await outbox.drained()
     while ranges := subscription.to_replay():
+        if is_in_memory(subscription, live):
+            replay_from_memory(subscription, live)
+            await outbox.drained()
+            await asyncio.sleep(0)
+            continue
         try:
             records = await slices.read(ranges)
         except (KafkaError, OSError, TimeoutError) as error:
@@ -36,10 +74,16 @@ async def replay(subscription: Subscription, live: LiveEnd, slices: LogSlices, d
             continue
         for chunk in _chunks(records):
             _send(subscription, live, chunk)
-            await drained()
+            await outbox.drained()
             await asyncio.sleep(0)
+    go_live(subscription)
+
+
+def go_live(subscription: Subscription) -> None:
+    """Nothing is left to be replayed: send what was held."""
     for payload in subscription.go_live():
         subscription.outbox.queue(payload)
+    subscription.outbox.flush()
 
 
 def _chunks(records: Iterable[ConsumerRecord]) -> Iterator[list[ConsumerRecord]]:
@@ -57,12 +101,18 @@ def _chunks(records: Iterable[ConsumerRecord]) -> Iterator[list[ConsumerRecord]]
 
 def _send(subscription: Subscription, live: LiveEnd, records: Sequence[ConsumerRecord]) -> None:
     order_key = None if subscription.filter.order_id is None else str(subscription.filter.order_id).encode()
-    REPLAYED.inc(len(records))
+    position = live.moving(subscription.position({}))
+    sent = 0
     for record in records:
         # A record that counts has its order's id for key: those of others need not be decoded.
         verdict = judge(record) if order_key in {None, record.key} else None
-        after = subscription.replayed(record.partition, record.offset)
-        if isinstance(verdict, Counted) and matches(subscription.filter, verdict.record):
-            subscription.outbox.queue(subscription.frame(FeedEvent.of(verdict, live.token(after))))
-            EVENTS_SENT.inc()
+        subscription.replayed(record.partition, record.offset)
+        token = live.moved(position, record.partition, record.offset + 1)
+        if isinstance(verdict, Counted):
+            event = FeedEvent.of(verdict, token)
+            if matches(subscription.filter, event):
+                subscription.outbox.queue(subscription.frame(event))
+                sent += 1
+    REPLAYED.labels("log").inc(len(records))
+    EVENTS_SENT.inc(sent)
     subscription.outbox.flush()

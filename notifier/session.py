@@ -1,11 +1,14 @@
-"""One client's subscriptions: begun, caught up, kept alive, ended."""
+"""One client's subscriptions: begun, caught up, kept alive, parked while it does not read, ended."""
 
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import aclosing
 
 from event_schemas.codec import NewerSchema
 from event_schemas.feed import (
+    EARLIEST,
+    LATEST,
     CaughtUp,
     CloseCode,
     FeedCode,
@@ -20,20 +23,29 @@ from event_schemas.feed import (
 )
 from infra.log_reader import BrokenLog
 from notifier.feed import Feed
-from notifier.metrics import REFUSED, RESETS
+from notifier.metrics import PARKS, REFUSED, RESETS, RESUMES, SLOW_CLOSES
 from notifier.outbox import ClientGone, ClientOutbox
-from notifier.replay import replay
+from notifier.replay import go_live, is_in_memory, replay, replay_from_memory
 from notifier.requests import Refused, read_request
+from notifier.snapshots import pieces
+from notifier.stalls import Stall
 from notifier.starts import StartNowhere, earliest
 from notifier.subscription import Subscription
 
 MAX_SUBSCRIPTIONS = 100
 _BAD_FRAMES = 20
+_NOT_THE_CLIENT_S_FAULT = {FeedCode.NOT_READY, FeedCode.SNAPSHOT_UNAVAILABLE}
 _log = logging.getLogger(__name__)
 
 
 class Session:
-    """The subscriptions of one connection. `close` it when the connection is over."""
+    """The subscriptions of one connection, whatever its transport.
+
+    A transport makes one, `open`s it with its outbox, hands each request to `answer` (or a Subscribe to `subscribe`, which raises
+    Refused), says `paused` and `resumed` as `ClientOutbox` tells, and `close`s it when the connection is over.
+    """
+
+    __slots__ = ("_bad_frames", "_feed", "_outbox", "_replays", "_stall", "_subscriptions", "over")
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
@@ -41,37 +53,46 @@ class Session:
         self._subscriptions: dict[str | None, Subscription] = {}
         self._replays: dict[Subscription, asyncio.Task[None]] = {}
         self._bad_frames = 0
-        self._loop = asyncio.get_running_loop()
+        self._stall: Stall | None = None
+        self.over = False
 
     def open(self, outbox: ClientOutbox) -> None:
         """Begin: answers and events leave by this outbox."""
         self._outbox = outbox
-        self._heartbeat = self._loop.call_later(self._feed.heartbeat_s, self._beat)
+        self._feed.sessions.add(self)
+        self._feed.beats.join(self)
 
     def close(self) -> None:
         """Leave nothing behind."""
-        self._heartbeat.cancel()
+        self.over = True
+        self._feed.sessions.discard(self)
+        self._feed.slow.pop(self, None)
         for subscription in list(self._subscriptions.values()):
             self._forget(subscription)
 
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the client."""
+        return self._outbox.buffered
+
     def position(self) -> str:
         """A position from which no subscription misses anything."""
-        ends = self._feed.log.ends
+        ends = self._feed.live.ends
         positions = [subscription.position(ends) for subscription in self._subscriptions.values()]
         return self._feed.live.token({partition: min([end, *(one[partition] for one in positions)]) for partition, end in ends.items()})
 
     async def answer(self, message: str | bytes) -> None:
-        """Do what a client's frame asks for, or say why not."""
+        """Do what a client's frame asks for, or say why not. Raises ClientGone."""
         try:
             match read_request(message):
                 case Subscribe() as request:
-                    await self._subscribe(request)
+                    await self.subscribe(request)
                 case Unsubscribe(id=subscription_id):
                     self._unsubscribe(subscription_id)
         except Refused as refusal:
             REFUSED.labels(refusal.code).inc()
             self._send(refusal.frame())
-            self._bad_frames += 1
+            self._bad_frames += refusal.code not in _NOT_THE_CLIENT_S_FAULT
             if self._bad_frames >= _BAD_FRAMES:
                 self._outbox.end(CloseCode.BAD_FRAMES, {"code": "bad_frames"})
 
@@ -81,35 +102,74 @@ class Session:
             self._forget(subscription)
             self._send_reset(subscription.id, reason)
 
-    async def _subscribe(self, request: Subscribe) -> None:
+    async def subscribe(self, request: Subscribe) -> None:
+        """Begin a subscription. Raises Refused when it can't be served, ClientGone."""
         if request.id in self._subscriptions:
             name = "without an id" if request.id is None else f"with the id {request.id}"
             raise Refused(FeedCode.SUBSCRIPTION_EXISTS, f"id: there is a subscription {name} already; give each its own", request.id)
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
             detail = f"a connection holds at most {MAX_SUBSCRIPTIONS} subscriptions: end one, or open another connection"
             raise Refused(FeedCode.TOO_MANY_SUBSCRIPTIONS, detail, request.id)
+        if request.snapshot:
+            await self._subscribe_with_snapshot(request)
+        elif (start := await self._start_of(request)) is not None and not self.over:
+            self._send(Subscribed(id=request.id, position=self._feed.live.token(start)))
+            self._begin(request, start)
+
+    async def _start_of(self, request: Subscribe) -> Mapping[int, int] | None:
+        """None: there is none, and the client was told."""
         start = await self._feed.start_of(request)
-        if isinstance(start, StartNowhere):
-            self._send_reset(request.id, start.reason)
-        elif self._outbox.open:
+        if not isinstance(start, StartNowhere):
+            return start
+        RESUMES.labels("reset").inc()
+        self._send_reset(request.id, start.reason)
+        return None
+
+    async def _subscribe_with_snapshot(self, request: Subscribe) -> None:
+        """Send the matching orders, then the records from where the first of them were read."""
+        async with aclosing(self._feed.snapshots.pages(request)) as pages:
+            async for page in pages:
+                if request.snapshot:
+                    request = request.model_copy(update={"start": page.position, "snapshot": False})
+                    if await self._start_of(request) is None:
+                        return
+                    self._send(Subscribed(id=request.id, position=page.position))
+                for piece in pieces(page, request.id):
+                    self._outbox.queue(piece)
+                    self._outbox.flush()
+                    await self._outbox.drained()
+        # The log may have been replaced meanwhile: what a position means is decided in the step in which it is used.
+        if (start := await self._start_of(request)) is not None and not self.over:
             self._begin(request, start)
 
     def _begin(self, request: Subscribe, start: Mapping[int, int]) -> None:
         """Register with the live end and note the watermark in one step; then replay up to it, if there is anything to replay."""
-        log, live = self._feed.log, self._feed.live
-        subscription = Subscription(request.filter, start, log.ends, outbox=self._outbox, subscription_id=request.id)
+        live = self._feed.live
+        subscription = Subscription(request.filter, start, live.ends, outbox=self._outbox, subscription_id=request.id)
         self._subscriptions[request.id] = subscription
         live.add(subscription)
-        self._send(Subscribed(id=request.id, position=live.token(start)))
-        if subscription.to_replay():
-            self._replays[subscription] = self._loop.create_task(self._catch_up(subscription))
-        else:
-            subscription.go_live()
+        if request.start not in {LATEST, EARLIEST}:
+            self._count_resume(subscription)
+        self._go_on(subscription, first=True)
+
+    def _count_resume(self, subscription: Subscription) -> None:
+        RESUMES.labels("memory" if is_in_memory(subscription, self._feed.live) else "log").inc()
+
+    def _go_on(self, subscription: Subscription, *, first: bool) -> None:
+        """Towards the live end: at once if little is missing and it is in memory, else by a task that ends there."""
+        if self._stall is None and is_in_memory(subscription, self._feed.live):
+            replay_from_memory(subscription, self._feed.live)
+        if subscription.to_replay() or self._stall is not None:
+            self._replays[subscription] = asyncio.get_running_loop().create_task(self._catch_up(subscription, first))
+            self._replays[subscription].add_done_callback(self._replay_ended)
+            return
+        go_live(subscription)
+        if first:
             self._caught_up(subscription)
 
-    async def _catch_up(self, subscription: Subscription) -> None:
+    async def _catch_up(self, subscription: Subscription, first: bool) -> None:
         try:
-            await replay(subscription, self._feed.live, self._feed.slices, self._outbox.drained)
+            await replay(subscription, self._feed.live, self._feed.slices, self._outbox)
         except NewerSchema as error:
             self._fail(subscription, FeedCode.NEWER_SCHEMA, str(error))
         except BrokenLog as error:
@@ -117,12 +177,62 @@ class Session:
         except ClientGone:
             self._forget(subscription)
         else:
-            self._caught_up(subscription)
+            if first:
+                self._caught_up(subscription)
         finally:
             self._replays.pop(subscription, None)
 
+    def _replay_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a replay failed", exc_info=error)
+            self._outbox.end(CloseCode.INTERNAL, {"code": "internal"})
+
+    def paused(self) -> None:
+        """More waits for the client than may: park what is live. Its position is all that is kept of it, and nothing more is sent."""
+        if self._stall is not None or self.over:
+            return
+        live = self._feed.live
+        self._stall = Stall(asyncio.get_running_loop().time(), self._outbox.buffered)
+        self._feed.slow[self] = None
+        for subscription in self._subscriptions.values():
+            if subscription.live:
+                live.remove(subscription)
+                subscription.park(live.ends)
+                PARKS.inc()
+
+    def resumed(self) -> None:
+        """The client has taken most of it: what is parked goes on from where it was."""
+        self._stall = None
+        self._feed.slow.pop(self, None)
+        live = self._feed.live
+        for subscription in list(self._subscriptions.values()):
+            if not subscription.live and subscription not in self._replays and not self.over:
+                subscription.resume(live.ends)
+                live.add(subscription)
+                self._count_resume(subscription)
+                self._go_on(subscription, first=False)
+
+    def end_if_stalled(self) -> None:
+        """End a client that has taken next to nothing for a while; its last position goes with the reason."""
+        if self._stall is not None:
+            self._stall = self._stall.look(asyncio.get_running_loop().time(), self._outbox.buffered)
+            if self._stall.hopeless:
+                SLOW_CLOSES.inc()
+                _log.info("ending a client that does not read")
+                self._outbox.end(CloseCode.SLOW, {"code": "slow", "position": self.position()})
+
+    def beat(self) -> None:
+        """Tell each subscription's position, also when nothing has matched."""
+        if self._stall is not None:
+            return
+        live = self._feed.live
+        for subscription in self._subscriptions.values():
+            position = live.end_token() if subscription.live else live.token(subscription.position(live.ends))
+            self._outbox.queue(Heartbeat(id=subscription.id, position=position).encoded())
+        self._outbox.flush()
+
     def _caught_up(self, subscription: Subscription) -> None:
-        self._send(CaughtUp(id=subscription.id, position=self._feed.live.token(self._feed.log.ends)))
+        self._send(CaughtUp(id=subscription.id, position=self._feed.live.end_token()))
 
     def _fail(self, subscription: Subscription, code: FeedCode, detail: str) -> None:
         _log.error("a subscription can't go on: %s", detail)
@@ -135,13 +245,6 @@ class Session:
             raise Refused(FeedCode.SUBSCRIPTION_UNKNOWN, "id: there is no such subscription", subscription_id)
         self._forget(subscription)
         self._send(Unsubscribed(id=subscription_id))
-
-    def _beat(self) -> None:
-        self._heartbeat = self._loop.call_later(self._feed.heartbeat_s, self._beat)
-        for subscription in self._subscriptions.values():
-            position = self._feed.live.token(subscription.position(self._feed.log.ends))
-            self._outbox.queue(Heartbeat(id=subscription.id, position=position).encoded())
-        self._outbox.flush()
 
     def _send(self, frame: Subscribed | CaughtUp | Reset | Unsubscribed | FeedError) -> None:
         self._outbox.queue(frame.encoded())

@@ -24,7 +24,7 @@ class StartAhead:
 
 @dataclass(frozen=True)
 class StartNowhere:
-    """The position is of another log."""
+    """The position is of another log, or was damaged on its way."""
 
     reason: ResetReason
 
@@ -32,17 +32,22 @@ class StartNowhere:
 def start_of(request: Subscribe, identity: LogIdentity, ends: Mapping[int, int]) -> StartAt | StartAhead | StartNowhere:
     """Where to start in this log, whose end is at `ends`. A partition that the position does not name starts there.
 
-    Raises Refused when the text is no position at all.
+    Raises Refused when the text does not even look like a position: then the client is wrong.
     """
     if request.start == LATEST:
         return StartAt(dict(ends))
     if request.start == EARLIEST:
         return StartAt(dict.fromkeys(ends, 0))
     try:
-        position = Position.parse(request.start)
+        return _start_after(Position.parse(request.start), identity, ends)
     except NoToken as error:
+        if request.start.startswith("e."):
+            return StartNowhere(ResetReason.MALFORMED)
         detail = f"from: must be {LATEST}, {EARLIEST} or a position: {error}"
         raise Refused(FeedCode.VALIDATION_FAILED, detail, request.id) from error
+
+
+def _start_after(position: Position, identity: LogIdentity, ends: Mapping[int, int]) -> StartAt | StartAhead | StartNowhere:
     begun = [partition for partition, offset in position.next_offsets.items() if offset > 0]
     if position.partitions != identity.partitions:
         return StartNowhere(ResetReason.OTHER_LOG)

@@ -1,68 +1,72 @@
 """What leaves for one websocket client: written at once, never more than it reads."""
 
-import asyncio
-import logging
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import orjson
-from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
-from event_schemas.feed import CloseCode
-from notifier.frames import text_frame
-from notifier.metrics import SLOW_CLOSES
+from notifier.frames import SharedFrames
 from notifier.outbox import ClientGone
 
-MAX_BUFFERED = 1024 * 1024
-"""Bytes that may wait for a client to read them; with more it is ended."""
-_STALL_S = 10.0
-_FAREWELL_S = 5.0
+if TYPE_CHECKING:
+    from notifier.connection import FeedConnection
+
+_FAREWELL_S = 2.0
 """How long a client that was ended may take to read what is buffered, and why."""
 _REASON_BYTES = 123
-_log = logging.getLogger(__name__)
+_frames = SharedFrames()
 
 
 class WebsocketOutbox:
-    """A ClientOutbox that is a websocket.
+    """A ClientOutbox that is a websocket. `ended` is called when nothing more will be sent.
 
-    `last_position` says where a client that is ended for being slow goes on; `ended` is called when nothing more will be sent.
+    It writes past the library: whole unmasked text frames, so that the library's own control frames stand between them. That is
+    right only as long as no extension was agreed on, and nobody sends by the library (`FeedConnection.send` sees to that).
     """
 
-    def __init__(self, connection: ServerConnection, *, last_position: Callable[[], str], ended: Callable[[], None]) -> None:
-        self._connection, self._last_position, self._ended = connection, last_position, ended
+    __slots__ = ("_connection", "_ended", "_queued", "_transport")
+
+    def __init__(self, connection: "FeedConnection", *, ended: Callable[[], None]) -> None:
+        assert not connection.protocol.extensions
+        self._connection, self._ended = connection, ended
+        self._transport = connection.transport
         self._queued: list[bytes] = []
 
     @property
     def open(self) -> bool:
         """Whether frames still reach the client."""
-        return self._connection.state is State.OPEN
+        return self._connection.protocol.state is State.OPEN
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the client to take them."""
+        return self._transport.get_write_buffer_size()
 
     def queue(self, payload: bytes) -> None:
         """Take a frame; it leaves at the next flush."""
-        self._queued.append(text_frame(payload))
+        self._queued.append(_frames.text(payload))
 
     def flush(self) -> None:
-        """Send what was queued in one write. A client that leaves more than 1 MiB unread is ended."""
-        queued, self._queued = self._queued, []
-        if queued and self.open:
-            self._connection.transport.write(b"".join(queued))
-            if self._connection.transport.get_write_buffer_size() > MAX_BUFFERED:
-                self._end_slow()
+        """Send what was queued in one write; the transport says `pause_writing` in it when more waits than may."""
+        queued = self._queued
+        if queued:
+            data = queued[0] if len(queued) == 1 else b"".join(queued)
+            queued.clear()
+            if self._connection.protocol.state is State.OPEN:
+                self._transport.write(data)
 
     async def drained(self) -> None:
-        """Return when the client has read most of what was sent. Raises ClientGone when it reads nothing for 10 s or has left."""
+        """Return at once unless too much waits, else when most of it has left. Raises ClientGone when the client has left."""
         try:
-            async with asyncio.timeout(_STALL_S):
-                await self._connection.drain()
-        except TimeoutError:
-            self._end_slow()
+            await self._connection.drain()
         except OSError as error:
             raise ClientGone from error
         if not self.open:
             raise ClientGone
 
-    def end(self, code: int, reason: Mapping[str, str]) -> None:
-        """Close with a reason; who does not even read that is cut off after 5 s (keepalive does not notice a stalled reader)."""
+    def end(self, code: int, reason: Mapping[str, object]) -> None:
+        """Close with a reason; who does not even read that is cut off after 2 s (keepalive does not notice a stalled reader)."""
         self._ended()
         if self.open:
             text = orjson.dumps(reason)
@@ -71,9 +75,4 @@ class WebsocketOutbox:
                 text = orjson.dumps({"code": reason["code"]})
             self._connection.protocol.send_close(code, text.decode())
             self._connection.send_data()
-            self._connection.loop.call_later(_FAREWELL_S, self._connection.transport.abort)
-
-    def _end_slow(self) -> None:
-        SLOW_CLOSES.inc()
-        _log.info("ending a client that does not read")
-        self.end(CloseCode.SLOW, {"code": "slow", "position": self._last_position()})
+            self._connection.loop.call_later(_FAREWELL_S, self._transport.abort)

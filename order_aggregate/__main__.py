@@ -3,6 +3,7 @@
 import uvloop
 
 from infra.faust_app import run
+from infra.garbage import collect_rarely
 from infra.health import Health, serve
 from infra.logs import configure_logging
 from infra.settings import Settings
@@ -25,6 +26,7 @@ def main() -> None:
     """Read the settings and work until SIGTERM."""
     settings = Settings()
     configure_logging(settings, "order_aggregate")
+    collect_rarely()
     uvloop.run(_main(settings))
 
 

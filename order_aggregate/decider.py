@@ -6,6 +6,7 @@ from typing import assert_never
 
 from event_schemas.codes import Code
 from event_schemas.commands import CancelOrderCommand, Command, CreateOrderCommand, InvalidCommand, ShipOrderCommand
+from event_schemas.constructed import constructed
 from event_schemas.events import (
     CommandRejectedRecord,
     EventData,
@@ -18,6 +19,7 @@ from event_schemas.events import (
     OrderShippedRecord,
     Record,
 )
+from event_schemas.values import Line
 from order_aggregate.order import CancelledOrder, CreatedOrder, NoOrder, OrderState, ShippedOrder
 
 
@@ -59,20 +61,27 @@ def _create_order(command: CreateOrderCommand, state: OrderState) -> OrderCreate
     match state:
         case NoOrder():
             wanted = command.data
-            return OrderCreated.model_construct(
-                customer_id=wanted.customer_id,
-                currency=wanted.currency,
-                lines=tuple(OrderedLine.model_construct(sku=x.sku, quantity=x.quantity, unit_price=x.unit_price) for x in wanted.lines),
-                units=sum(line.quantity for line in wanted.lines),
-                total=sum((line.quantity * line.unit_price for line in wanted.lines), Decimal(0)),
-                ordered_at=wanted.ordered_at,
-                reference=wanted.reference,
-                sales_channel=wanted.sales_channel,
+            return constructed(
+                OrderCreated,
+                {
+                    "customer_id": wanted.customer_id,
+                    "currency": wanted.currency,
+                    "lines": tuple(map(_ordered_line, wanted.lines)),
+                    "units": sum([line.quantity for line in wanted.lines]),
+                    "total": sum([line.quantity * line.unit_price for line in wanted.lines], Decimal(0)),
+                    "ordered_at": wanted.ordered_at,
+                    "reference": wanted.reference,
+                    "sales_channel": wanted.sales_channel,
+                },
             )
         case CreatedOrder() | ShippedOrder() | CancelledOrder():
             return Rejection(Code.ALREADY_EXISTS, "an order with this id was placed before")
         case _:
             assert_never(state)
+
+
+def _ordered_line(line: Line) -> OrderedLine:
+    return constructed(OrderedLine, {"sku": line.sku, "quantity": line.quantity, "unit_price": line.unit_price})
 
 
 def _ship_order(command: ShipOrderCommand, state: OrderState) -> OrderShipped | Rejection:

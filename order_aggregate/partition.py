@@ -60,12 +60,12 @@ class Partition:
         state = self.order(command.order_id)
         key_used = command.key_hash is not None and _key_memory(command.key_hash) in self._keys
         record = _record(command, state, decide(command, state, key_used=key_used))
-        self._evolve(record)
+        self._evolve(record, state)
         return record
 
     def apply(self, record: Record, *, offset: int, command_offset: int, value: bytes | None) -> None:
         """Fold one record of the log that counts."""
-        self._evolve(record)
+        self._evolve(record, self.order(record.order_id))
         self.next_command = command_offset + 1
         self.last_command = (record.command_id, command_offset)
         self.pass_by(offset=offset, value=value)
@@ -90,13 +90,14 @@ class Partition:
         orders, (decided, keys) = sections[:3], sections[3:]
         self._orders, self._decided, self._keys = PackedMap(*orders), PackedSet(decided), PackedSet(keys)
 
-    def _evolve(self, record: Record) -> None:
+    def _evolve(self, record: Record, state: OrderState) -> None:
         self._decided.add(record.command_id.bytes)
         if record.key_hash is not None:
             self._keys.add(_key_memory(record.key_hash))
-        state = evolve(self.order(record.order_id), record)
-        if not isinstance(state, NoOrder):
-            self._orders.set(record.order_id.bytes, packed_state(state))
+        after = evolve(state, record)
+        if after is not state:
+            assert not isinstance(after, NoOrder)  # no record takes an order away
+            self._orders.set(record.order_id.bytes, packed_state(after))
 
 
 def _key_memory(key_hash: str) -> bytes:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
@@ -23,8 +23,7 @@ _DISPLACED = Counter("orders_displaced_records", "Records that did not land wher
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A decided record, ready to be appended; its place is named when its batch is built."""
 
     key: bytes

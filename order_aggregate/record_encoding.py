@@ -13,7 +13,7 @@ _CONTENT_TYPE = ("content-type", b"application/json")
 
 def encode(record: Record, command: ConsumerRecord) -> Outgoing:
     """The record that ends this command. The same record of the same command gives the same bytes."""
-    order_id = str(record.order_id).encode()
+    order_id = command.key  # checked to be the order's id before it was decided
     headers = (
         _SPEC,
         ("ce_id", str(record.id).encode()),

@@ -16,7 +16,8 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from event_schemas.topics import EVENTS
-from infra.log_reader import log_beginnings, log_ends, new_piece_reader, read_ranges, stop_quietly
+from infra.kafka import new_piece_reader
+from infra.log_reader import log_beginnings, log_ends, read_ranges, stop_quietly
 from infra.settings import Settings
 from infra.snapshot_file import BadSnapshot, read_snapshot, write_snapshot
 from order_aggregate.partition import Partition

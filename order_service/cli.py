@@ -31,7 +31,7 @@ COMMANDS = (
     Command("tail", "tail:tail", "Show the live feed."),
     Command("trace", "trace:trace", "What became of a command, of an order, of a correlation id, and when."),
     Command("show", "show:show", "Show an order's history, or the order as it was."),
-    Command("bench", "bench:bench", "Measure latency and memory of the running stack."),
+    Command("bench", "bench:app", "Measure each part beside the least that does the same."),
     Command("faults", "faults:faults", "Hurt a stack of its own in every way, and check every promise."),
     Command("topics", "topics:app", "Create or check the topics."),
     Command("schemas", "schemas:app", "Check or list the schemas of all messages."),

@@ -20,6 +20,7 @@ from event_schemas.topics import AGGREGATE_GROUP, COMMANDS
 from infra import health as own_health
 from infra.backlog import Backlog
 from infra.database import NoDatabase, new_snapshot_pool
+from infra.garbage import collect_rarely
 from infra.health import Health
 from infra.log_tail import LogTail
 from infra.logs import configure_logging
@@ -27,13 +28,18 @@ from infra.outcomes import Outcomes
 from infra.record_reader import RecordReader
 from infra.settings import Settings
 from infra.topic_guard import topics_watched
-from order_service.gateway_background import READS, announce, follow_log, watch_reads
+from notifier.feed import Feed
+from notifier.sse import SseStreams
+from notifier.sse_api import create_feed_router
+from order_service.gateway_background import READS, announce, follow_log, serve_feed, watch_reads
 from order_service.gateway_backlog import GuardedLog, Log
 from order_service.gateway_docs import create_docs_router, describe
 from order_service.gateway_dry_run import DryRun
+from order_service.gateway_feed_demo import create_feed_demo_router
 from order_service.gateway_metrics import RequestMetrics
 from order_service.gateway_outcomes import GatewayFollower
 from order_service.gateway_problems import render_problems
+from order_service.gateway_protocol import GatewayProtocol
 from projections.command_lookup import LogSide
 from projections.operations_api import create_operations_router
 from projections.query_api import create_query_router
@@ -67,9 +73,8 @@ def openapi_document() -> dict[str, Any]:
     settings = Settings(DATABASE_URL=SecretStr("postgresql://nowhere"))
     health = Health("gateway")
     tail = LogTail(settings, "nobody", health=health)
-    return describe(
-        create_app(health, _routers(CommandLog(settings, health), _log_side(settings, tail), _read_models(settings, tail, health)))
-    )
+    routers = _routers(CommandLog(settings, health), _log_side(settings, tail), _read_models(settings, tail, health))
+    return describe(create_app(health, [*routers, create_feed_router(SseStreams(settings, Feed(settings, tail)))]))
 
 
 def _log_side(settings: Settings, tail: LogTail) -> LogSide:
@@ -123,9 +128,11 @@ async def serve(settings: Settings) -> None:
     reads = _read_models(settings, tail, health)
     log = _log_side(settings, tail)
     guarded = GuardedLog(commands, backlog, oldest_s=settings.max_backlog_age_s)
-    server = _Server(_uvicorn_config(create_app(health, _routers(guarded, log, reads))))
+    streams = SseStreams(settings, Feed(settings, tail))
+    feed = [create_feed_router(streams), create_feed_demo_router(settings.feed_port)]
+    server = _Server(_uvicorn_config(create_app(health, [*_routers(guarded, log, reads), *feed])))
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _stop, server, log.outcomes)
+        asyncio.get_running_loop().add_signal_handler(number, _stop, server, log.outcomes, streams)
     listener = _listen(settings)
     own = await own_health.serve(health, settings)
     try:
@@ -135,6 +142,7 @@ async def serve(settings: Settings) -> None:
                 commands.run(),
                 backlog.run(),
                 follow_log(tail, health),
+                serve_feed(tail, streams),
                 announce(commands, GatewayFollower(tail, log.outcomes, reads), looked, health),
             ]
             work += [watch_reads(reads, looked, health)] if reads else []
@@ -159,7 +167,7 @@ def _read_models(settings: Settings, tail: LogTail, health: Health) -> ReadModel
 def _uvicorn_config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=GatewayProtocol,
         ws="none",
         lifespan="off",
         access_log=False,
@@ -179,16 +187,18 @@ def _listen(settings: Settings) -> socket.socket:
         raise SystemExit(f"can't listen on {settings.bind}:{settings.http_port} ({error.strerror}): change ORDERS_HTTP_PORT") from error
 
 
-def _stop(server: uvicorn.Server, outcomes: Outcomes) -> None:
+def _stop(server: uvicorn.Server, outcomes: Outcomes, streams: SseStreams) -> None:
     server.should_exit = True
-    # Whoever waits is answered 202 now, rather than cut off.
+    # Whoever waits is answered 202 now, and streams end with a word, rather than cut off.
     outcomes.close()
+    streams.send_away()
 
 
 def main() -> None:
     """`python -m order_service.gateway`."""
     settings = Settings()
     configure_logging(settings, "gateway")
+    collect_rarely()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
 

@@ -9,6 +9,7 @@ from infra.health import Health
 from infra.kafka import NoBroker
 from infra.log_tail import LogTail
 from infra.problems import Problem
+from notifier.sse import SseStreams
 from order_service.gateway_outcomes import GatewayFollower
 from projections.read_models import ReadModels
 from projections.snapshots import Snapshot
@@ -37,6 +38,17 @@ async def follow_log(tail: LogTail, health: Health) -> None:
         await asyncio.Event().wait()
     finally:
         await tail.stop()
+
+
+async def serve_feed(tail: LogTail, streams: SseStreams) -> None:
+    """Let clients follow the feed over HTTP, from when the log's end was found until cancelled."""
+    while not tail.ends:  # noqa: ASYNC110 - only in the first moments of a process
+        await asyncio.sleep(0.02)
+    await streams.start()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await streams.stop()
 
 
 async def watch_reads(reads: ReadModels, looked: asyncio.Event, health: Health) -> None:

@@ -11,7 +11,7 @@ from infra.faust_app import FetchApp, hardened_app
 from infra.fetch_worker import FetchWorker
 from infra.fetches import Fetch
 from infra.health import Health
-from infra.log_reader import new_piece_reader
+from infra.kafka import new_piece_reader
 from infra.postgres_table import ProjectionTable
 from infra.settings import Settings
 from projections.log_witness import KafkaWitness

@@ -1,7 +1,12 @@
 """`python -m projections.bench_rebuild`: how fast a rebuild is, on a Kafka and a PostgreSQL of its own, beside the least it could cost.
 
 The least: the same number of processes read the same records, decode them and COPY the rows that the rebuild made, without
-folding, checkpoints or indexes. Both are timed in the same run, the least before and after.
+folding, checkpoints or indexes. Both are timed in the same run.
+
+    python -m projections.bench_rebuild --orders 1000000 --folder /tmp/log --write-only
+    python -m projections.bench_rebuild --folder /tmp/log
+
+writes the log first, by itself, and measures later; without `--folder` both happen at once and nothing is kept.
 """
 
 import argparse
@@ -166,15 +171,24 @@ async def _rebuild(settings: Settings, workers: int, say: Callable[[str], None])
     return generation.schema, time.monotonic() - began, phases["indexing"]
 
 
-def _measure(settings: Settings, orders: int, workers: int, servers: Sequence[int]) -> None:
-    def say(text: str) -> None:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
+
+async def _written(settings: Settings, orders: int) -> int:
+    """How many records the log holds; it is written if it holds none."""
+    await create_topics(settings)
+    reader = new_reader(settings, "bench")
+    await reader.start()
+    count = sum((await log_ends(reader)).values())
+    await stop_quietly(reader)
+    return count or await write_bench_log(settings, orders)
+
+
+def _measure(settings: Settings, count: int, workers: int, servers: Sequence[int], say: Callable[[str], None]) -> None:
     load = os.getloadavg()[0]
-    asyncio.run(create_topics(settings))
-    count = asyncio.run(write_bench_log(settings, orders))
-    say(f"{count} records of {orders} orders; load of the machine before: {load:.1f}")
+    say(f"{count} records; load of the machine before: {load:.1f}")
     memory, used = _Memory(), _Used(servers)
     schema, whole, folding = asyncio.run(_rebuild(settings, workers, say))
     most = memory.stop()
@@ -190,25 +204,43 @@ def _measure(settings: Settings, orders: int, workers: int, servers: Sequence[in
     say(f"memory of its processes at most {most:.0f} MiB; load of the machine after: {os.getloadavg()[0]:.1f}")
 
 
+def _on_servers(folder: Path, arguments: argparse.Namespace) -> None:
+    """Start a Kafka and a PostgreSQL there, and do what is asked."""
+    postgres = EmbeddedPostgres(folder / "postgres")
+    with EmbeddedKafka(folder / "kafka", jar_folder=Settings().jar_folder) as kafka:
+        postgres.start()
+        try:
+            servers = [*kafka.pids, *([postgres.pid] if postgres.pid else [])]
+            values = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "DATABASE_URL": postgres.url, "ORDERS_REPLICATION": 1}
+            settings = Settings(**values)  # type: ignore[arg-type]  # by their variables' names
+            count = asyncio.run(_written(settings, arguments.orders))
+            if arguments.write_only:
+                _say(f"{count} records are in {folder}")
+            else:
+                _measure(settings, count, arguments.workers, servers, _say)
+        finally:
+            postgres.stop()
+            if arguments.folder is None:
+                postgres.erase()
+
+
 def main() -> None:
     """Measure once."""
     parser = argparse.ArgumentParser(description="Measure a rebuild on servers of its own.")
-    parser.add_argument("--orders", type=int, default=1_000_000)
+    parser.add_argument("--orders", type=int, default=1_000_000, help="so many, when the log is written")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="where the servers keep their data; default: nowhere")
+    parser.add_argument("--write-only", action="store_true", help="write the log into the folder, and measure nothing")
     arguments = parser.parse_args()
-    jars = Settings().jar_folder
+    if arguments.write_only and arguments.folder is None:
+        parser.error("--write-only needs --folder")
+    if arguments.folder is not None:
+        arguments.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _on_servers(arguments.folder, arguments)
+        return
     with tempfile.TemporaryDirectory(prefix="orders-bench-") as folder:
         Path(folder).chmod(0o755)
-        postgres = EmbeddedPostgres(Path(folder) / "postgres")
-        with EmbeddedKafka(Path(folder) / "kafka", jar_folder=jars) as kafka:
-            postgres.start()
-            try:
-                servers = [*kafka.pids, *([postgres.pid] if postgres.pid else [])]
-                values = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "DATABASE_URL": postgres.url, "ORDERS_REPLICATION": 1}
-                _measure(Settings(**values), arguments.orders, arguments.workers, servers)  # type: ignore[arg-type]  # by their variables' names
-            finally:
-                postgres.stop()
-                postgres.erase()
+        _on_servers(Path(folder), arguments)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg import AsyncConnection, sql
@@ -33,21 +34,26 @@ CREATE_ROWS = sql.SQL("insert into {}.checkpoints (partition, next_offset) selec
 """With the highest partition as parameter."""
 
 _COLUMNS = sql.SQL("partition, next_offset, last_record_offset, last_record_id, first_record")
-_SAVE = sql.SQL(
-    "update {} as kept set next_offset = new.next_offset, last_record_offset = new.last_record_offset, "
+_SAVE: LiteralString = (
+    "update {0} as kept set next_offset = new.next_offset, last_record_offset = new.last_record_offset, "
     "last_record_id = new.last_record_id, first_record = new.first_record "
-    "from unnest(%b::integer[], %b::bigint[], %b::bigint[], %b::uuid[], %b::bytea[]) as new ({}) "
+    "from unnest(%b::integer[], %b::bigint[], %b::bigint[], %b::uuid[], %b::bytea[]) as new ({1}) "
     "where kept.partition = new.partition"
 )
 
 
-def _table(schema: str) -> sql.Identifier:
-    return sql.Identifier(schema, "checkpoints")
+_READ = "select {1} from {0}"
+_LOCK = "select {1} from {0} where partition = any(%s) order by partition for update"
+
+
+@lru_cache(maxsize=64)
+def _on(schema: str, statement: LiteralString) -> bytes:
+    return sql.SQL(statement).format(sql.Identifier(schema, "checkpoints"), _COLUMNS).as_bytes(None)
 
 
 async def read_checkpoints(connection: AsyncConnection[Any], schema: str) -> list[Checkpoint]:
     """The checkpoints of all partitions, as they are now."""
-    return await _select(connection, sql.SQL("select {} from {}").format(_COLUMNS, _table(schema)))
+    return await _select(connection, _on(schema, _READ))
 
 
 async def lock_checkpoints(connection: AsyncConnection[Any], schema: str, partitions: Iterable[int]) -> list[Checkpoint]:
@@ -55,11 +61,10 @@ async def lock_checkpoints(connection: AsyncConnection[Any], schema: str, partit
 
     Whoever still believes to own one of them waits here, and then finds it moved on.
     """
-    statement = sql.SQL("select {} from {} where partition = any(%s) order by partition for update").format(_COLUMNS, _table(schema))
-    return await _select(connection, statement, (sorted(partitions),))
+    return await _select(connection, _on(schema, _LOCK), (sorted(partitions),))
 
 
-async def _select(connection: AsyncConnection[Any], statement: sql.Composed, parameters: Sequence[Any] = ()) -> list[Checkpoint]:
+async def _select(connection: AsyncConnection[Any], statement: bytes, parameters: Sequence[Any] = ()) -> list[Checkpoint]:
     async with connection.cursor(row_factory=class_row(Checkpoint)) as cursor:
         return await (await cursor.execute(statement, parameters)).fetchall()
 
@@ -67,4 +72,4 @@ async def _select(connection: AsyncConnection[Any], statement: sql.Composed, par
 async def save_checkpoints(connection: AsyncConnection[Any], schema: str, checkpoints: Sequence[Checkpoint]) -> None:
     """Move these checkpoints, which the caller has locked, in the transaction that saves the rows."""
     columns = [list(map(attrgetter(name), checkpoints)) for name in Checkpoint.__slots__]
-    await connection.execute(_SAVE.format(_table(schema), _COLUMNS), columns)
+    await connection.execute(_on(schema, _SAVE), columns)

@@ -1,8 +1,7 @@
 """What became of each command: accepted or rejected, why, and where its record stands."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import NamedTuple, assert_never
 from uuid import UUID
 
 from event_schemas.events import CommandRejectedRecord, OrderCancelledRecord, OrderCreatedRecord, OrderShippedRecord, command_type
@@ -10,8 +9,7 @@ from infra.gate import Counted
 from infra.table_definition import Key, TableDefinition
 
 
-@dataclass(frozen=True, slots=True)
-class CommandOutcome:
+class CommandOutcome(NamedTuple):
     """One command's end. `occurred_at` is the command's own time, `appended_ms` the log's, in milliseconds since 1970."""
 
     command_id: UUID

@@ -9,8 +9,9 @@ from typing import Any
 
 from psycopg import AsyncConnection, sql
 
+from infra.binary_arrays import execute
 from infra.table_definition import Key
-from infra.table_sql import key_arrays
+from infra.table_sql import key_arrays, unnested
 from projections.tables import TABLES
 
 SAMPLES = 5
@@ -115,15 +116,21 @@ async def compare_rows(connection: AsyncConnection[Any], live: str, new: str, to
         if not keys:
             continue
         columns, key = list(table.columns), sql.SQL(", ").join(map(sql.Identifier, table.key))
-        kinds = sql.SQL(", ").join(sql.SQL("%b::{}[]").format(sql.SQL(table.columns[name])) for name in table.key)
         statement = sql.SQL(
             "select live.r, new.r from unnest({}) as wanted ({}) left join {} as live using ({}) left join {} as new using ({}) "
             "where live.r is distinct from new.r limit {}"
         ).format(
-            *(kinds, key, _rows(live, table.name, columns, table.key), key, _rows(new, table.name, columns, table.key), key),
+            *(
+                unnested(table.columns[name] for name in table.key),
+                key,
+                _rows(live, table.name, columns, table.key),
+                key,
+                _rows(new, table.name, columns, table.key),
+                key,
+            ),
             sql.Literal(SAMPLES),
         )
-        rows = await (await connection.execute(statement, key_arrays(keys))).fetchall()
+        rows = await (await execute(connection, statement.as_bytes(None), key_arrays(table, keys))).fetchall()
         if rows:
             samples = tuple(Difference(*row) for row in rows)
             found.append(TableComparison(table.name, len(keys), len(keys), equal=False, note="in rows changed last", samples=samples))

@@ -4,9 +4,9 @@ Sums are kept per partition, so that each row depends on one partition only; a q
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, assert_never
+from types import MappingProxyType
+from typing import Any, NamedTuple, assert_never
 
 from event_schemas.events import CommandRejectedRecord, OrderCancelledRecord, OrderCreatedRecord, OrderShippedRecord
 from event_schemas.values import decimal_text
@@ -16,10 +16,10 @@ from projections.amounts import minus, plus
 
 Totals = Mapping[str, Mapping[str, Any]]
 """Per currency `{"orders": number, "total": exact decimal text}`; a currency whose orders are all cancelled is not in it."""
+_NONE = MappingProxyType({"orders": 0, "total": "0"})
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerSummary:
+class CustomerSummary(NamedTuple):
     """One customer's orders, as far as one partition knows."""
 
     customer_id: str
@@ -27,7 +27,7 @@ class CustomerSummary:
     orders: int = 0
     cancelled: int = 0
     units: int = 0
-    totals: Totals = field(default_factory=dict)
+    totals: Totals = MappingProxyType({})
 
 
 def key_of(counted: Counted) -> Key | None:
@@ -47,11 +47,11 @@ def evolve(row: CustomerSummary | None, counted: Counted) -> CustomerSummary | N
         case OrderCreatedRecord(data=order):
             summary = row or CustomerSummary(order.customer_id, counted.partition)
             totals = _with(summary.totals, order.currency, orders=1, amount=order.total)
-            return replace(summary, orders=summary.orders + 1, units=summary.units + order.units, totals=totals)
+            return summary._replace(orders=summary.orders + 1, units=summary.units + order.units, totals=totals)
         case OrderCancelledRecord(data=order):
             summary = row or CustomerSummary(order.customer_id, counted.partition)
             totals = _with(summary.totals, order.currency, orders=-1, amount=minus(Decimal(0), order.total))
-            return replace(summary, cancelled=summary.cancelled + 1, units=summary.units - order.units, totals=totals)
+            return summary._replace(cancelled=summary.cancelled + 1, units=summary.units - order.units, totals=totals)
         case OrderShippedRecord() | CommandRejectedRecord():
             return row
         case _ as unexpected:
@@ -59,11 +59,13 @@ def evolve(row: CustomerSummary | None, counted: Counted) -> CustomerSummary | N
 
 
 def _with(totals: Totals, currency: str, *, orders: int, amount: Decimal) -> Totals:
-    before = totals.get(currency, {"orders": 0, "total": "0"})
+    before = totals.get(currency, _NONE)
     count, total = before["orders"] + orders, plus(Decimal(before["total"]), amount)
-    others = {other: sums for other, sums in totals.items() if other != currency}
+    after = {**totals, currency: {"orders": count, "total": decimal_text(total)}}
     # The count tells a customer with an order for 0.00 from one whose orders are all cancelled.
-    return others if count == 0 and not total else others | {currency: {"orders": count, "total": decimal_text(total)}}
+    if count == 0 and not total:
+        del after[currency]
+    return after
 
 
 TABLE = TableDefinition(

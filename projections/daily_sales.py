@@ -3,10 +3,9 @@
 Sums are kept per partition, so that each row depends on one partition only; a query adds the partitions up.
 """
 
-from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from event_schemas.events import CommandRejectedRecord, OrderCancelledRecord, OrderCreatedRecord, OrderShippedRecord
 from infra.gate import Counted
@@ -14,8 +13,7 @@ from infra.table_definition import Key, TableDefinition
 from projections.amounts import minus, plus
 
 
-@dataclass(frozen=True, slots=True)
-class DailySales:
+class DailySales(NamedTuple):
     """One day's orders in one currency, as far as one partition knows. `revenue` is exact, in units of the currency."""
 
     day: date
@@ -42,10 +40,10 @@ def evolve(row: DailySales | None, counted: Counted) -> DailySales | None:
     match counted.record:
         case OrderCreatedRecord(data=order):
             day = row or DailySales(order.ordered_at.date(), order.currency, counted.partition)
-            return replace(day, orders=day.orders + 1, units=day.units + order.units, revenue=plus(day.revenue, order.total))
+            return day._replace(orders=day.orders + 1, units=day.units + order.units, revenue=plus(day.revenue, order.total))
         case OrderCancelledRecord(data=order):
             day = row or DailySales(order.ordered_at.date(), order.currency, counted.partition)
-            return replace(day, orders=day.orders - 1, units=day.units - order.units, revenue=minus(day.revenue, order.total))
+            return day._replace(orders=day.orders - 1, units=day.units - order.units, revenue=minus(day.revenue, order.total))
         case OrderShippedRecord() | CommandRejectedRecord():
             return row
         case _ as unexpected:

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from psycopg import AsyncConnection, sql
 
+from infra.binary_arrays import execute
 from infra.table_definition import Key, RowT, TableDefinition
 from infra.table_rows import key_of_row
-from infra.table_sql import row_arrays
+from infra.table_sql import row_arrays, unnested
 
 _AT_ONCE = 5_000
 _BY_TEXT = ("numeric", "jsonb")
@@ -53,7 +54,7 @@ async def drifted_rows(
     found: list[Drift] = []
     for start in range(0, len(expected), _AT_ONCE):
         piece = expected[start : start + _AT_ONCE]
-        cursor = await connection.execute(_comparing(definition, schema), row_arrays(definition, piece))
+        cursor = await execute(connection, _comparing(definition, schema), row_arrays(definition, piece))
         for number, exists, there, should in await cursor.fetchall():
             row = piece[number - 1]
             key = key_of_row(definition, row)
@@ -65,29 +66,29 @@ async def drifted_rows(
 
 
 @lru_cache(maxsize=64)
-def _comparing(definition: TableDefinition[Any], schema: str) -> sql.Composed:
+def _comparing(definition: TableDefinition[Any], schema: str) -> bytes:
     names = list(definition.columns)
-    unnested = sql.SQL(", ").join(
-        sql.SQL("%b::text[]::jsonb[]") if kind == "jsonb" else sql.SQL("%b::{}[]").format(sql.SQL(kind))
-        for kind in definition.columns.values()
-    )
-    return sql.SQL(
-        "select should.n, there.found is true, array[{there}], array[{should}] "
-        "from unnest({unnested}) with ordinality as should ({names}, n) "
-        "left join (select true as found, * from {table}) as there on {same_key} where there.found is null or {differs}"
-    ).format(
-        there=_texts("there", names),
-        should=_texts("should", names),
-        unnested=unnested,
-        names=sql.SQL(", ").join(map(sql.Identifier, names)),
-        table=sql.Identifier(schema, definition.name),
-        same_key=sql.SQL(" and ").join(sql.SQL("there.{0} = should.{0}").format(sql.Identifier(name)) for name in definition.key),
-        differs=sql.SQL(" or ").join(
-            sql.SQL("there.{0}{1} is distinct from should.{0}{1}").format(
-                sql.Identifier(name), sql.SQL("::text" if kind in _BY_TEXT else "")
-            )
-            for name, kind in definition.columns.items()
-        ),
+    return (
+        sql.SQL(
+            "select should.n, there.found is true, array[{there}], array[{should}] "
+            "from unnest({unnested}) with ordinality as should ({names}, n) "
+            "left join (select true as found, * from {table}) as there on {same_key} where there.found is null or {differs}"
+        )
+        .format(
+            there=_texts("there", names),
+            should=_texts("should", names),
+            unnested=unnested(definition.columns.values()),
+            names=sql.SQL(", ").join(map(sql.Identifier, names)),
+            table=sql.Identifier(schema, definition.name),
+            same_key=sql.SQL(" and ").join(sql.SQL("there.{0} = should.{0}").format(sql.Identifier(name)) for name in definition.key),
+            differs=sql.SQL(" or ").join(
+                sql.SQL("there.{0}{1} is distinct from should.{0}{1}").format(
+                    sql.Identifier(name), sql.SQL("::text" if kind in _BY_TEXT else "")
+                )
+                for name, kind in definition.columns.items()
+            ),
+        )
+        .as_bytes(None)
     )
 
 

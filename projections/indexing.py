@@ -1,27 +1,52 @@
 """Making a filled generation as complete as a live one: keys and indexes, made last because filling is faster without."""
 
+import asyncio
 from typing import Any
 
 from psycopg import AsyncConnection, sql
 from psycopg.errors import UniqueViolation
 
+from infra.database import connection_arguments
+from infra.settings import Settings
 from infra.table_definition import TableDefinition
 from infra.table_sql import table_sql
 from projections.tables import TABLES
 
 _HAS_KEY = "select exists (select from pg_constraint where contype = 'p' and conrelid = to_regclass(%s))"
 _MEMORY = "set maintenance_work_mem = '128MB'"
+_ALONE = "set max_parallel_maintenance_workers = 0"
 
 
-async def make_indexes(connection: AsyncConnection[Any], schema: str) -> None:
-    """Add what is missing, one statement after the other; killed half-way, it is repeated and goes on where it was."""
-    await connection.execute(_MEMORY)
-    for definition in TABLES:
-        await _make_key(connection, definition, schema)
-        for statement in table_sql(definition, schema).index:
-            await connection.execute(statement)
-        # Without it, the first reads would be planned for an empty table.
-        await connection.execute(sql.SQL("analyze {}").format(sql.Identifier(schema, definition.name)))
+async def make_indexes(settings: Settings, schema: str, *, at_once: int, gently: bool) -> None:
+    """Add what is missing, `at_once` tables at a time; killed half-way, it is repeated and goes on where it was.
+
+    `gently`: one table at a time, by one process of PostgreSQL, so that a processor is left for those who read. Raises psycopg's errors.
+    """
+    left = list(TABLES)
+
+    async def work_off() -> None:
+        async with await AsyncConnection.connect(**connection_arguments(settings, "orders-rebuild"), autocommit=True) as connection:
+            await connection.execute(_MEMORY)
+            if gently:
+                await connection.execute(_ALONE)
+            while left:
+                await _complete(connection, left.pop(0), schema)
+
+    workers = [asyncio.create_task(work_off()) for _ in range(1 if gently else min(at_once, len(left)))]
+    try:
+        await asyncio.gather(*workers)
+    finally:  # one failed: the others leave off as well
+        for worker in workers:
+            worker.cancel()
+        await asyncio.wait(workers)
+
+
+async def _complete(connection: AsyncConnection[Any], definition: TableDefinition[Any], schema: str) -> None:
+    await _make_key(connection, definition, schema)
+    for statement in table_sql(definition, schema).index:
+        await connection.execute(statement)
+    # Without it, the first reads would be planned for an empty table.
+    await connection.execute(sql.SQL("analyze {}").format(sql.Identifier(schema, definition.name)))
 
 
 async def _make_key(connection: AsyncConnection[Any], definition: TableDefinition[Any], schema: str) -> None:

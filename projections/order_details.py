@@ -1,10 +1,9 @@
 """Each order as it is now."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 from uuid import UUID
 
 from event_schemas.events import CommandRejectedRecord, OrderCancelledRecord, OrderCreatedRecord, OrderShippedRecord
@@ -13,8 +12,7 @@ from infra.gate import Counted
 from infra.table_definition import Key, TableDefinition
 
 
-@dataclass(frozen=True, slots=True)
-class OrderDetails:
+class OrderDetails(NamedTuple):
     """One order. `lines` are plain JSON with prices as decimal text; `total` is exact, in units of the currency.
 
     `sales_channel`: None when the client named none, `unknown` when it was placed before anyone asked.
@@ -55,11 +53,11 @@ def evolve(row: OrderDetails | None, counted: Counted) -> OrderDetails | None:
         case OrderCreatedRecord():
             return _created(counted.record, counted.partition)
         case OrderShippedRecord(version=version, data=event):
-            return row and replace(
-                row, version=version, status="shipped", tracking_number=event.tracking_number, shipped_at=event.shipped_at
+            return row and row._replace(
+                version=version, status="shipped", tracking_number=event.tracking_number, shipped_at=event.shipped_at
             )
         case OrderCancelledRecord(version=version, data=event):
-            return row and replace(row, version=version, status="cancelled", reason=event.reason, cancelled_at=event.cancelled_at)
+            return row and row._replace(version=version, status="cancelled", reason=event.reason, cancelled_at=event.cancelled_at)
         case CommandRejectedRecord():
             return row
         case _ as unexpected:

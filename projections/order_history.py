@@ -1,14 +1,13 @@
 """Every record of every order, rejections too, as it stands in the log: the envelope's exact text, with its place."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from infra.gate import Counted
 from infra.table_definition import Key, TableDefinition
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
+class HistoryEntry(NamedTuple):
     """One record. `envelope` is its value in the log, byte for byte."""
 
     order_id: UUID

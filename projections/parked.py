@@ -7,7 +7,8 @@ parked, or still to come, never two of these and never none.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
 from psycopg import AsyncConnection, sql
@@ -66,8 +67,9 @@ class Parked:
         return Counted(decode_record(self.value), self.partition, self.record_offset, self.appended_ms, self.command_offset, self.value)
 
 
-def _on(schema: str, statement: str) -> sql.Composed:
-    return sql.SQL(statement).format(sql.Identifier(schema, "parked"))
+@lru_cache(maxsize=64)
+def _on(schema: str, statement: LiteralString) -> bytes:
+    return sql.SQL(statement).format(sql.Identifier(schema, "parked")).as_bytes(None)
 
 
 async def held_orders(connection: AsyncConnection[Any], schema: str, partitions: Iterable[int]) -> Mapping[str, Set[UUID]]:

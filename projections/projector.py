@@ -39,8 +39,12 @@ class Table(Protocol):
         """The table's."""
         ...
 
-    async def apply(self, connection: AsyncConnection[Any], schema: str, records: Sequence[Counted], held: Set[UUID]) -> Sequence[Refused]:
-        """Fold records that continue what the table holds, inside the caller's transaction; those it can't take are returned."""
+    async def load(self, connection: AsyncConnection[Any], schema: str, records: Sequence[Counted]) -> None:
+        """Ask for the rows that these records touch, which continue what the table holds, inside the caller's transaction."""
+        ...
+
+    async def apply(self, connection: AsyncConnection[Any], schema: str, held: Set[UUID]) -> Sequence[Refused]:
+        """Fold those records and save the rows; the records that the fold can't take are returned."""
         ...
 
 
@@ -111,11 +115,15 @@ class Projector:
         counted = [record for run in runs.values() for record in run.counted]
         held = await held_orders(connection, generation.schema, records)
         parked: list[Parked] = []
-        for table in self._tables:
-            refusals = await table.apply(connection, generation.schema, counted, held.get(table.name, frozenset()))
-            parked += [Parked.of(table.name, one) for one in refusals]
-        await park(connection, generation.schema, parked)
-        await save_checkpoints(connection, generation.schema, [run.checkpoint for run in runs.values()])
+        # PostgreSQL saves one table while the next one is folded.
+        async with connection.pipeline():
+            for table in self._tables:
+                await table.load(connection, generation.schema, counted)
+            for table in self._tables:
+                refusals = await table.apply(connection, generation.schema, held.get(table.name, frozenset()))
+                parked += [Parked.of(table.name, one) for one in refusals]
+            await park(connection, generation.schema, parked)
+            await save_checkpoints(connection, generation.schema, [run.checkpoint for run in runs.values()])
         return _Outcome(runs, parked=parked)
 
     def _closed_by_the_log(self, objections: Mapping[int, str]) -> Progress:

@@ -19,8 +19,8 @@ from psycopg.errors import LockNotAvailable
 
 from infra.database import connection_arguments
 from infra.gate import Counted
-from infra.kafka import new_reader
-from infra.log_reader import log_ends, new_piece_reader, stop_quietly
+from infra.kafka import new_piece_reader, new_reader
+from infra.log_reader import log_ends, stop_quietly
 from infra.settings import Settings
 from infra.table_definition import Key
 from projections.catch_up import catch_up

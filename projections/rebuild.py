@@ -93,7 +93,8 @@ class Rebuild:
         await self._run_fleet(connection, generation, ends, meter, given_up_in)
         self._watch(meter.now("indexing"))
         await keep_progress(connection, meter.now("indexing"))
-        await make_indexes(connection, generation.schema)
+        throttled = self._options.throttle is not None
+        await make_indexes(self._settings, generation.schema, at_once=self._options.workers, gently=throttled)
         await self._catch_up(connection, reader, generation, meter, given_up_in)
         await set_state(connection, generation.schema, "ready")
         await keep_progress(connection, meter.now("done"))

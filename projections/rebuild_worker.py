@@ -99,6 +99,8 @@ async def _fill_all(share: Share, tell: Callable[[Any], None]) -> None:
                 async with claimed(connection, partition_claim(share.schema, partition)) as mine:
                     if mine:
                         await _fill(share, connection, reader, partition, end, tell)
+                # Now that its rows are gone, there is little to walk through.
+                gc.collect()
     finally:
         await stop_quietly(reader)
 
@@ -122,7 +124,6 @@ async def _fill(  # noqa: PLR0913, PLR0917 - one partition's work, with the proc
         await pace.keep(len(records))
     await writer.save(connection)
     tell(Reached(partition, writer.checkpoint.next_offset, saved=True))
-    gc.collect()
 
 
 class _Pace:

@@ -1,7 +1,6 @@
 """One table of a generation that is being filled: folded in memory, written in large pieces."""
 
 from collections.abc import Container, Iterable, Sequence
-from itertools import islice
 from typing import Any, Generic
 from uuid import UUID
 
@@ -31,6 +30,7 @@ class TableFilling(Generic[RowT]):
         self._rows: dict[Key, RowT] = {}
         self._stored: set[Key] = set()
         self._changed: dict[Key, RowT] = {}
+        self._added: list[RowT] = []
 
     @property
     def name(self) -> str:
@@ -43,7 +43,8 @@ class TableFilling(Generic[RowT]):
         """Fold records that continue what the table holds; returns those that the fold can't take."""
         touching = keyed(self._definition, records)
         if self._definition.one_record_a_row:
-            return fold(self._definition, touching, get=_nothing, put=self._changed.__setitem__, held=held, discarded=discarded)
+            put = self._add if self._bare else self._changed.__setitem__
+            return fold(self._definition, touching, get=_nothing, put=put, held=held, discarded=discarded)
         if not self._all_known:
             unknown = list(dict.fromkeys(key for key, _, _ in touching if key is not None and key not in self._rows))
             found = await load_rows(connection, self._definition, self._schema, unknown)
@@ -54,26 +55,27 @@ class TableFilling(Generic[RowT]):
     def _put(self, key: Key, row: RowT) -> None:
         self._rows[key] = self._changed[key] = row
 
+    def _add(self, _: Key, row: RowT) -> None:
+        self._added.append(row)
+
     async def write(self, connection: AsyncConnection[Any]) -> None:
         """Write what has changed, inside the caller's transaction."""
-        if not self._changed:
-            return
         if self._definition.one_record_a_row:
-            new, known = (self._changed.values(), ()) if self._bare else ((), self._changed.values())
+            new, known = self._added, list(self._changed.values())
         else:
-            new = [row for key, row in self._changed.items() if key not in self._stored]  # type: ignore[assignment]
-            known = [row for key, row in self._changed.items() if key in self._stored]  # type: ignore[assignment]
+            new = [row for key, row in self._changed.items() if key not in self._stored]
+            known = [row for key, row in self._changed.items() if key in self._stored]
         if new:
             await copy_rows(connection, self._definition, self._schema, new)
-        rest = iter(known)
-        while piece := list(islice(rest, _SAVED_AT_ONCE)):
-            await save_rows(connection, self._definition, self._schema, piece)
+        for start in range(0, len(known), _SAVED_AT_ONCE):
+            await save_rows(connection, self._definition, self._schema, known[start : start + _SAVED_AT_ONCE])
 
     def written(self) -> None:
         """What was written is committed."""
         if not self._definition.one_record_a_row:
             self._stored.update(self._changed)
         self._changed.clear()
+        self._added.clear()
         if len(self._rows) > MAX_ROWS:
             self._rows.clear()
             self._stored.clear()

@@ -1,88 +1,139 @@
-"""`./orders bench`: how long an order takes on the running stack, and what memory its processes hold."""
+"""`./orders bench`: what the system does, part by part, beside the least that would do the same; or, with `stack`, the running stack."""
 
 import json
+import logging
 import sys
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
-import aiohttp
-import psutil
 import typer
 
-from order_service.bench_load import Measured, percentile, run_load
-from order_service.plain_table import table
-from order_service.running_stack import stack_settings
-from order_service.stack_folder import StackFolder
-from order_service.stack_record import StackRecord, read_record
+from infra.settings import Settings
+from order_service.bench import stack_report
+from order_service.bench.feed_load import LOADS
+from order_service.bench.findings import Finding
+from order_service.bench.home import clear_leftovers
+from order_service.bench.knee import knee
+from order_service.bench.load_size import FULL_LOAD, QUICK_LOAD
+from order_service.bench.parts import PARTS
+from order_service.bench.report import as_object, as_text
+from order_service.bench.run import FAILURES, keep, run_bench
+from order_service.bench.run_load import keep_load, run_load
+from order_service.bench.servers import Servers
+from order_service.bench.sizes import FULL, QUICK
 
-_MIB = 1024 * 1024
+app = typer.Typer(help="Measure each part beside its floor, on servers of its own; all parts unless one is named.")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object")]
+Quick = Annotated[bool, typer.Option("--quick", help="Smaller rounds: all parts in about two minutes")]
 
 
-def bench(
-    *,
-    rate: Annotated[float, typer.Option(min=1, max=5000, help="Orders a second, posted on a fixed schedule")] = 50,
-    seconds: Annotated[float, typer.Option(min=1, max=3600, help="For how long")] = 20,
-    wait: Annotated[bool, typer.Option("--wait", help="Each order waits for its outcome: Prefer: wait, with an Idempotency-Key")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object")] = False,
+def _bench(names: Sequence[str], *, quick: bool, as_json: bool) -> None:
+    _prepare()
+    report = run_bench(names, QUICK if quick else FULL, jar_folder=Settings().jar_folder, tell=_tell)
+    sys.stdout.write(json.dumps(as_object(report)) + "\n" if as_json else as_text(report, bars=sys.stdout.isatty()))
+    try:
+        _tell(f"kept in {keep(report, names)}")
+    except OSError as error:
+        _tell(f"the result could not be kept: {error}")
+    raise typer.Exit(1 if report.failed else 0)
+
+
+@app.callback(invoke_without_command=True)
+def every_part(context: typer.Context, *, as_json: Json = False, quick: Quick = False) -> None:
+    """Measure each part beside its floor, on servers of its own; all parts unless one is named."""
+    if context.invoked_subcommand is None:
+        _bench(list(PARTS), quick=quick, as_json=as_json)
+
+
+@app.command("all")
+def all_parts(*, as_json: Json = False, quick: Quick = False) -> None:
+    """Every part."""
+    _bench(list(PARTS), quick=quick, as_json=as_json)
+
+
+@app.command()
+def accept(*, as_json: Json = False, quick: Quick = False) -> None:
+    """POST → 202 of one gateway: requests a second, and its CPU time a request. Floor: bare FastAPI."""
+    _bench(["accept"], quick=quick, as_json=as_json)
+
+
+@app.command()
+def decide(*, as_json: Json = False, quick: Quick = False) -> None:
+    """Commands a second of one aggregate worker. Floor: bare aiokafka and the same decide."""
+    _bench(["decide"], quick=quick, as_json=as_json)
+
+
+@app.command()
+def project(*, as_json: Json = False, quick: Quick = False) -> None:
+    """Records a second of one projections worker. Floor: one plain loop that writes the same rows."""
+    _bench(["project"], quick=quick, as_json=as_json)
+
+
+@app.command()
+def rebuild(*, as_json: Json = False, quick: Quick = False) -> None:
+    """Records a second of a rebuild. Floor: reading, decoding and copying the same rows."""
+    _bench(["rebuild"], quick=quick, as_json=as_json)
+
+
+@app.command()
+def feed(*, as_json: Json = False, quick: Quick = False) -> None:
+    """Frames a second to 1,000 clients. Floor: a loop that writes a ready frame to as many sockets."""
+    _bench(["feed"], quick=quick, as_json=as_json)
+
+
+@app.command()
+def path(*, as_json: Json = False, quick: Quick = False) -> None:
+    """POST → frame, open loop, at 50, 200 and 500 a second. Floor: two hops through Kafka alone."""
+    _bench(["path"], quick=quick, as_json=as_json)
+
+
+app.command("stack")(stack_report.stack)
+
+
+@app.command("feed-load")
+def feed_load(
+    load: Annotated[str, typer.Argument(help=f"One of {', '.join(LOADS)}")], *, as_json: Json = False, quick: Quick = False
 ) -> None:
-    """Post orders at a steady rate and time the answer and the frame on the websocket; then the memory of each process.
+    """The feed with thousands of clients: held, with many matches, with stalled ones, all cut at once, a long way behind."""
+    if load not in LOADS:
+        raise typer.BadParameter(f"there is no load {load!r}: take one of {', '.join(LOADS)}", param_hint="LOAD")
+    size = QUICK_LOAD if quick else FULL_LOAD
+    _load(f"feed-load-{load}", lambda servers: LOADS[load](servers, size), as_json=as_json)
 
-    The orders stay in the log, of customers bench-0 to bench-99. Exits 1 when an order was refused or its frame did not come.
-    """
-    settings = stack_settings()
-    record = read_record(StackFolder(settings.home))
-    if record is None:
-        sys.stderr.write("no stack runs here: start one with `./orders up`\n")
-        raise typer.Exit(1)
+
+@app.command("knee")
+def find_knee(
+    *,
+    rate: Annotated[float | None, typer.Option(min=10, max=100_000, help="Orders a second to hold; default: look for the knee")] = None,
+    seconds: Annotated[float, typer.Option(min=1, max=1200, help="How long to hold it")] = 180,
+    as_json: Json = False,
+) -> None:
+    """How many orders a second the whole system takes end to end; held for a while, then overloaded. The load is among the cores."""
+    _load("knee", lambda servers: knee(servers, rate=rate, seconds=seconds, tell=_tell), as_json=as_json)
+
+
+def _load(name: str, load: Callable[[Servers], Awaitable[Sequence[Finding]]], *, as_json: bool) -> None:
+    _prepare()
     try:
-        measured = run_load(http=record.urls.http, feed=record.urls.feed, rate=rate, seconds=seconds, wait=wait)
-    except (OSError, aiohttp.ClientError) as error:
-        sys.stderr.write(f"the stack does not answer at {record.urls.http}: {error}\n")
+        result = run_load(name, load, Settings().jar_folder)
+    except FAILURES as error:
+        _tell(f"{name} could not be measured: {type(error).__name__}: {error}")
         raise typer.Exit(1) from error
-    memory = memory_mib(record)
-    sys.stdout.write(
-        _as_json(measured, memory)
-        if as_json
-        else _as_text(measured, memory, f"{rate:g} orders/s for {seconds:g} s", "POST to 201" if wait else "POST to 202")
-    )
-    raise typer.Exit(0 if measured else 1)
-
-
-def memory_mib(record: StackRecord) -> dict[str, float]:
-    """Proportional set size in MiB of each process of the stack, its children included (PSS: shared pages are split among sharers)."""
-    sizes = {}
-    for process in record.processes:
-        found = process.process.find() if process.process else None
-        if found is not None:
-            family = [found, *found.children(recursive=True)]
-            sizes[process.name] = sum(_pss(member) for member in family) / _MIB
-    supervisor = record.supervisor.find()
-    if supervisor is not None:
-        sizes["supervisor"] = _pss(supervisor) / _MIB
-    return sizes
-
-
-def _pss(process: psutil.Process) -> int:
+    sys.stdout.write(json.dumps(result.as_object()) + "\n" if as_json else str(result))
     try:
-        memory = process.memory_full_info()
-    except psutil.Error:
-        return 0
-    return int(getattr(memory, "pss", memory.rss))
+        _tell(f"kept in {keep_load(result)}")
+    except OSError as error:
+        _tell(f"the result could not be kept: {error}")
+    raise typer.Exit(0 if result.stands else 1)
 
 
-def _as_text(measured: Measured, memory: dict[str, float], load: str, answered: str) -> str:
-    rows = [("", "count", "p50 ms", "p90 ms", "p99 ms", "max ms")]
-    for name, values in ((answered, measured.accepted), ("POST to frame", measured.framed)):
-        shares = [f"{percentile(values, share):.1f}" for share in (0.5, 0.9, 0.99, 1.0)]
-        rows.append((name, str(len(values)), shares[0], shares[1], shares[2], shares[3]))
-    sizes = [("process", "MiB (PSS)"), *((name, f"{size:.0f}") for name, size in memory.items()), ("all", f"{sum(memory.values()):.0f}")]
-    summary = f"{load}; refused {measured.refused}, frames missing {measured.missing}\n"
-    return f"{summary}{table(rows)}\n{table(sizes)}"
+def _prepare() -> None:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains while topics are made anew
+    for folder in clear_leftovers():
+        _tell(f"ended and removed what a killed run had left: {folder}")
 
 
-def _as_json(measured: Measured, memory: dict[str, float]) -> str:
-    latencies = {
-        name: {f"p{int(share * 100)}": round(percentile(values, share), 2) for share in (0.5, 0.9, 0.99, 1.0)} if values else {}
-        for name, values in (("accepted_ms", measured.accepted), ("framed_ms", measured.framed))
-    }
-    counts = {"accepted": len(measured.accepted), "framed": len(measured.framed), "refused": measured.refused, "missing": measured.missing}
-    return json.dumps({**counts, **latencies, "memory_mib": {name: round(size, 1) for name, size in memory.items()}}) + "\n"
+def _tell(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

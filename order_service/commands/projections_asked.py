@@ -12,8 +12,8 @@ from aiokafka.errors import KafkaError
 from psycopg import AsyncConnection, IsolationLevel
 
 from infra.database import NoDatabase, connection_arguments, database_address, reason_of
-from infra.kafka import NoBroker
-from infra.log_reader import BrokenLog, new_piece_reader, stop_quietly
+from infra.kafka import NoBroker, new_piece_reader
+from infra.log_reader import BrokenLog, stop_quietly
 from infra.settings import Settings
 from order_service.running_stack import stack_settings
 from projections.claims import Busy

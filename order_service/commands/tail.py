@@ -59,13 +59,13 @@ class _Lines:
     def __init__(self) -> None:
         self._console = _Terminal(highlight=False, soft_wrap=True)
 
-    def show(self, frame: dict[str, Any]) -> None:
-        self._console.print(event_line(frame["event"]))
+    def show(self, event: dict[str, Any], _position: str) -> None:
+        self._console.print(event_line(event))
 
 
-def _show_json(frame: dict[str, Any]) -> None:
+def _show_json(event: dict[str, Any], position: str) -> None:
     try:
-        sys.stdout.write(orjson.dumps({**frame["event"], "position": frame["position"]}).decode() + "\n")
+        sys.stdout.write(orjson.dumps({**event, "position": position}).decode() + "\n")
         sys.stdout.flush()
     except BrokenPipeError as error:
         raise _EnoughRead from error

@@ -118,11 +118,12 @@ def test_a_golden_message_fits_its_json_schema(path):
 
 
 def test_a_record_is_keyed_and_labelled_as_published():
-    command = ConsumerRecord(COMMANDS, 3, 517, 0, 0, None, b"", None, 0, 0, (("traceparent", b"00-1-2-01"), ("other", b"stays behind")))
+    key = b"6f1c2e6a-3f0e-4c56-9a53-0d6f6f1f2a01"
+    command = ConsumerRecord(COMMANDS, 3, 517, 0, 0, key, b"", None, 0, 0, (("traceparent", b"00-1-2-01"), ("other", b"stays behind")))
 
     outgoing = encode(CASES["ShipOrder"].record(), command)
 
-    assert outgoing.key == b"6f1c2e6a-3f0e-4c56-9a53-0d6f6f1f2a01"
+    assert outgoing.key == key
     assert outgoing.command_offset == 517
     assert dict(outgoing.headers) == {
         "ce_specversion": b"1.0",

@@ -1,7 +1,5 @@
 """A log in which every released version stands side by side: decided on, folded, shown and travelled through, bytes untouched."""
 
-import dataclasses
-
 import orjson
 import pytest
 
@@ -49,7 +47,7 @@ def _rows(log: list[bytes], name: str) -> list[dict]:
         key = table.key_of(counted)
         if key is not None:
             rows[key] = table.evolve(rows.get(key), counted)
-    return [dataclasses.asdict(row) for row in rows.values()]
+    return [row._asdict() for row in rows.values()]
 
 
 def test_todays_rules_decide_on_orders_of_version_1():

@@ -110,6 +110,18 @@ async def test_the_real_orders_give_exactly_their_totals_and_again_add_nothing(s
     assert customer == {"customer_id": "cdnow-00004", "orders": 4, "cancelled": 0, "units": 7, "totals": {"USD": "100.50"}}
 
 
+def test_the_real_orders_rebuilt_give_the_same_rows_in_all_tables(stack):
+    """After the test above: the log holds the real orders, with what the other tests have placed."""
+    lines = stack.run("projections", "rebuild", "--promote", "--json").stdout.splitlines()
+    compared = {one["table"]: one for one in json.loads(lines[-1])["compared"]}
+    verified = json.loads(stack.run("projections", "verify", "--json").stdout.splitlines()[-1])
+
+    assert {"order_details", "order_history", "customer_summaries", "daily_sales", "command_outcomes"} <= compared.keys()
+    assert all(one["equal"] and one["live_rows"] == one["new_rows"] for one in compared.values())
+    assert compared["order_details"]["new_rows"] >= 6919
+    assert verified["drifted_rows"] == 0
+
+
 async def _sales_are_complete(stack) -> bool:
     days = [day for day in httpx.get(f"{stack.http}/sales?to=1998-12-31").json()["items"] if day["currency"] == "USD"]
     totals = (sum(day["orders"] for day in days), sum(day["units"] for day in days), sum(Decimal(day["revenue"]) for day in days))

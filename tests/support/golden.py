@@ -116,7 +116,7 @@ def _folded(log: list[bytes]) -> dict[str, Any]:
             key = table.key_of(counted)
             if key is not None:
                 tables[table.name][key] = table.evolve(tables[table.name].get(key), counted)
-    rows = {name: [dataclasses.asdict(row) for row in found.values() if row is not None] for name, found in tables.items()}
+    rows = {name: [row._asdict() for row in found.values() if row is not None] for name, found in tables.items()}
     aggregate = {"status": type(state).__name__, **dataclasses.asdict(state)}
     made: dict[str, Any] = json.loads(json.dumps({"aggregate": aggregate, "tables": rows}, default=str))
     return made

@@ -16,6 +16,7 @@ from event_schemas.feed import SUBPROTOCOL
 from infra.health import Health
 from infra.log_tail import LogTail
 from infra.settings import Settings
+from notifier.limits import Limits
 from notifier.server import FeedServer
 from tests.support.records import TestLog
 
@@ -120,7 +121,7 @@ async def start_feed(kafka_servers: str) -> AsyncIterator[StartFeed]:
     async with AsyncExitStack() as stack:
 
         async def start(*, kafka: str = kafka_servers, log: TestLog | None = None, partitions: int = 3, **more: Any) -> RunningFeed:
-            server_arguments = {name: more.pop(name) for name in ("first_frame_s",) if name in more}
+            limits = Limits(**{name: more.pop(name) for name in list(more) if name in Limits.__dataclass_fields__})
             settings = settings_for(kafka, **more)
             if log is None:
                 log = await TestLog.create(settings, partitions=partitions)
@@ -128,7 +129,7 @@ async def start_feed(kafka_servers: str) -> AsyncIterator[StartFeed]:
             health = Health("notifier")
             tail = LogTail(settings, "test-notifier", health=health, topic=log.topic)
             stack.push_async_callback(tail.stop)
-            server = FeedServer(settings, tail, topic=log.topic, **server_arguments)
+            server = FeedServer(settings, tail, topic=log.topic, limits=limits)
             stack.push_async_callback(server.stop)
             await tail.start()
             return RunningFeed(settings, log, tail, health, server, await server.start(0), stack)

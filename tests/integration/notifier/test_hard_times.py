@@ -9,9 +9,12 @@ from typing import Any
 import orjson
 import pytest
 from websockets.asyncio.client import connect
+from websockets.protocol import State
 
 from infra.embedded.kafka import EmbeddedKafka
 from infra.kafka import new_admin
+from notifier import stalls
+from notifier.metrics import SLOW_CLOSES
 from tests.integration.notifier.conftest import FeedClient, RunningFeed, StartFeed, until
 from tests.support.embedded import jar_folder
 from tests.support.records import TestLog, create_topic, created, shipped
@@ -28,18 +31,44 @@ async def _stalled(feed: RunningFeed) -> Any:
     return connection
 
 
-async def test_a_client_that_does_not_read_is_ended_while_others_go_on(feed: RunningFeed) -> None:
-    stalled = await _stalled(feed)
-    healthy = await feed.client()
-    await healthy.subscribe()
+async def _fill(feed: RunningFeed, healthy: FeedClient) -> int:
+    """Append until the client that does not read is parked, while the other one reads all; how many that were."""
     sent = 0
     async with asyncio.timeout(60):
         while feed.server.subscriptions == 2:
             await feed.log.append(*[created(customer_id=LONG) for _ in range(500)])
             sent += 500
             await healthy.events_until(sent)
-
     assert [event["seq"] for event in healthy.events()] == list(range(1, sent + 1))
+    return sent
+
+
+async def test_a_client_that_does_not_read_is_parked_and_goes_on_when_it_does(feed: RunningFeed) -> None:
+    stalled = await _stalled(feed)
+    healthy = await feed.client()
+    await healthy.subscribe()
+    sent = await _fill(feed, healthy)
+    await feed.log.append(*[created() for _ in range(1_000)])
+    assert stalled.state is State.OPEN
+
+    stalled.transport.resume_reading()
+    back = FeedClient(stalled)
+    events = await back.events_until(sent + 1_000)
+    await feed.log.append(created())
+    assert [event["seq"] for event in await back.events_until(sent + 1_001)] == list(range(1, sent + 1_002))
+    assert {event["event"]["id"] for event in events} == {event["event"]["id"] for event in await healthy.events_until(sent + 1_000)}
+    assert [frame["type"] for frame in back.frames].count("caught_up") <= 1
+
+
+async def test_a_client_that_does_not_read_for_long_is_ended_with_its_position(feed: RunningFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stalls, "PATIENCE_S", 0.1)
+    stalled = await _stalled(feed)
+    healthy = await feed.client()
+    await healthy.subscribe()
+    before = SLOW_CLOSES._value.get()
+    sent = await _fill(feed, healthy)
+    await until(lambda: SLOW_CLOSES._value.get() > before)
+
     stalled.transport.resume_reading()
     ended = FeedClient(stalled)
     code, reason = await ended.closed()
@@ -115,8 +144,10 @@ async def test_stopping_tells_clients_to_come_back_and_waits_for_no_one(feed: Ru
     await feed.server.stop()
     assert time.monotonic() - began < 2.5
     code, reason = await reading
-    assert code == 1012
-    assert orjson.loads(reason or "") == {"code": "restarting"}
+    assert code == 4200
+    said = orjson.loads(reason or "")
+    assert said["code"] == "going_away"
+    assert 0 <= said["retry_after_ms"] <= 500
 
 
 async def test_nothing_is_left_of_clients_that_went(feed: RunningFeed) -> None:

@@ -76,5 +76,5 @@ async def test_it_serves_and_tells_its_clients_when_it_ends(kafka_servers: str) 
             client = FeedClient(connection)
             await client.subscribe()
             process.send_signal(signal.SIGTERM)
-            assert (await client.closed())[0] == 1012
+            assert (await client.closed())[0] == 4200
         assert await asyncio.wait_for(process.wait(), 3) == 0

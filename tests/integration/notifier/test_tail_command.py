@@ -88,21 +88,22 @@ async def test_a_wrong_position_is_wrong_use(feed: RunningFeed, tmp_path: Path) 
 
 
 async def test_it_goes_on_after_the_feed_s_restart_and_shows_nothing_twice(feed: RunningFeed) -> None:
-    frames: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
     said: list[str] = []
-    following = asyncio.create_task(Follower(feed.url, {}, "latest", show=frames.append, say=said.append).follow())
+    follower = Follower(feed.url, {}, "latest", show=lambda event, _: events.append(event), say=said.append)
+    following = asyncio.create_task(follower.follow())
     await until(lambda: bool(said))
     orders = [created(uuid4()) for _ in range(5)]
     await feed.log.append(*orders)
-    await until(lambda: len(frames) == 5)
+    await until(lambda: len(events) == 5)
 
     await feed.server.stop()
     await feed.log.append(*[shipped(order.order_id) for order in orders])
     again = FeedServer(feed.settings, feed.tail, topic=feed.log.topic)
     await again.start(feed.port)
-    await until(lambda: len(frames) == 10)
+    await until(lambda: len(events) == 10)
     following.cancel()
     await again.stop()
 
-    assert [frame["event"]["version"] for frame in frames] == [1] * 5 + [2] * 5
+    assert [event["version"] for event in events] == [1] * 5 + [2] * 5
     assert "connected again" in said

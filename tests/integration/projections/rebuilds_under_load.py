@@ -1,9 +1,9 @@
-"""Rebuilds and promotions of a running stack while orders come in and readers read; and rebuilds that are killed.
+"""Rebuilds and promotions of a stack while orders come in and every answer read is checked; and rebuilds that are killed.
 
-    python -m tests.integration.projections.rebuilds_under_load --rounds 20 --rate 200 [--kills 20]
+    python -m tests.integration.projections.rebuilds_under_load --rounds 20 --kills 20 --rate 200
 
-Uses the stack that ORDERS_HOME and ORDERS_HTTP_PORT name. Each order that was accepted is read back with its position, and the
-sums are read all the time: a wrong, empty or older answer is counted. At the end the log is folded anew and compared.
+Brings a stack of its own up. Prints how many answers were wrong, empty or older than one before, whether each promotion's
+comparison was equal, what `verify` found at the end, and how long reads took while a rebuild went on under `--throttle`.
 """
 
 import argparse
@@ -12,175 +12,126 @@ import json
 import os
 import random
 import signal
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import aiohttp
-
+from tests.integration.projections.checking_load import CheckingLoad
 from tests.support.service_process import CHECKOUT
+from tests.support.stack import Stack
 
-_COMMAND = [sys.executable, "-m", "order_service", "projections"]
-
-
-@dataclass
-class Tally:
-    """What was seen."""
-
-    accepted: int = 0
-    refused: int = 0
-    reads: int = 0
-    wrong: list[str] = field(default_factory=list)
-    behind: int = 0
-    unavailable: int = 0
-    disconnected: int = 0
-    seconds: list[float] = field(default_factory=list)
-    sales: int = 0
-
-    def text(self) -> str:
-        cuts = statistics.quantiles(self.seconds, n=100) if len(self.seconds) > 1 else [0.0] * 99
-        return (
-            f"orders accepted {self.accepted}, not accepted in time {self.refused}; reads {self.reads}, wrong or empty {len(self.wrong)}, "
-            f"behind {self.behind} and unavailable {self.unavailable} (both 503), "
-            f"connections lost {self.disconnected}; "
-            f"read p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms"
-        )
+_KILLED_AFTER_S = 6.0
 
 
-class Load:
-    """Orders at a rate, each read back once; and a reader of sums."""
+class Rounds:
+    """`./orders projections …` on one stack under load."""
 
-    def __init__(self, url: str, rate: float) -> None:
-        self.url, self.rate, self.tally = url, rate, Tally()
-        self.stopped = asyncio.Event()
+    def __init__(self, stack: Stack, load: CheckingLoad, throttle: str) -> None:
+        self._stack, self._load, self._throttle = stack, load, throttle
 
-    async def run(self) -> None:
-        async with aiohttp.ClientSession(self.url, connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as tasks:
-            readers = [tasks.create_task(self._answered(self._read_sums(session)))]
-            due = time.monotonic()
-            while not self.stopped.is_set():
-                readers.append(tasks.create_task(self._answered(self._order(session))))
-                due += 1 / self.rate
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
+    async def promotions(self, count: int) -> int:
+        """Rebuild and promote, over and over; how many were not equal."""
+        unequal = 0
+        for number in range(1, count + 1):
+            began = time.monotonic()
+            self._load.meanwhile = f"during a rebuild with --throttle {self._throttle}"
+            code, lines = await self._projections("rebuild", "--throttle", self._throttle)
+            self._load.meanwhile = "during a promotion"
+            code, lines = await self._projections("promote") if code == 0 else (code, lines)
+            self._load.meanwhile = "between rebuilds"
+            last = lines[-1]
+            equal = code == 0 and all(one["equal"] for one in last["compared"])
+            unequal += not equal
+            took, waited = time.monotonic() - began, last.get("writers_waited_s")
+            rows = sum(one.get("new_rows", 0) for one in last.get("compared", ()))
+            say(f"{number}: {last.get('promoted')} of {rows} rows in {took:.1f} s, equal: {equal}, writers waited {waited} s")
+            if equal:
+                await self._projections("drop", last["from"])
+        return unequal
 
-    async def _answered(self, asking: Coroutine[Any, Any, None]) -> None:
-        """A connection that was closed under a request is told, and is no answer."""
-        try:
-            await asking
-        except (aiohttp.ClientError, TimeoutError):
-            self.tally.disconnected += 1
+    async def kills(self, count: int) -> int:
+        """Kill rebuilds at random moments, each begun where the one before was; then let one end. How many did not go on, or differ."""
+        schemas: set[str] = set()
+        reached = again = 0
+        for number in range(1, count + 1):
+            process = await self._started("rebuild", "--throttle", str(max(300, int(self._throttle) // 20)))
+            assert process.stdout is not None
+            first = json.loads(await process.stdout.readline() or b"{}")
+            schemas.add(str(first.get("schema")))
+            again += first.get("records", 0) < reached
+            reached = max(reached, first.get("records", 0))
+            await asyncio.sleep(random.uniform(0.0, _KILLED_AFTER_S))
+            if process.returncode is None:
+                process.send_signal(signal.SIGKILL)
+            await process.wait()
+            say(f"kill {number}: began at {first.get('records')} of {first.get('total')} records of {first.get('schema')}")
+        code, lines = await self._projections("rebuild", "--promote")
+        equal = code == 0 and all(one["equal"] for one in lines[-1]["compared"])
+        say(f"{count} kills of rebuilds of {sorted(schemas)}, {again} began before what was reached; the last one ended, equal: {equal}")
+        return again + (len(schemas) > 1) + (not equal)
 
-    async def _order(self, session: aiohttp.ClientSession) -> None:
-        cents = random.randrange(1, 100_000)
-        body = {
-            "customer_id": f"c{cents % 97}",
-            "currency": "EUR",
-            "lines": [{"sku": "tea", "quantity": 1, "unit_price": f"{cents / 100:.2f}"}],
-        }
-        async with session.post("/orders", json=body, headers={"Prefer": "wait=20"}) as answer:
-            told = await answer.json()
-            if answer.status != 201:
-                self.tally.refused += 1
-                return
-            location = answer.headers["Location"]
-        self.tally.accepted += 1
-        order = await self._get(session, location)
-        if order is not None and (order.get("total"), order.get("order_id")) != (f"{cents / 100:.2f}", told["order_id"]):
-            self.tally.wrong.append(f"{location}: {order}")
+    async def verify(self) -> int:
+        """Fold the log anew and compare; how many rows differ."""
+        _, lines = await self._projections("verify")
+        say(f"verify: {lines[-1]}")
+        return int(lines[-1]["drifted_rows"])
 
-    async def _read_sums(self, session: aiohttp.ClientSession) -> None:
-        while not self.stopped.is_set():
-            sales = await self._get(session, "/sales")
-            if sales is not None:
-                orders = sum(item["orders"] for item in sales["items"])
-                if orders < self.tally.sales:
-                    self.tally.wrong.append(f"/sales went back from {self.tally.sales} to {orders} orders")
-                self.tally.sales = orders
-            await asyncio.sleep(0.02)
+    async def _started(self, *arguments: str) -> asyncio.subprocess.Process:
+        command = [str(CHECKOUT / "orders"), "projections", *arguments, "--json"]
+        return await asyncio.create_subprocess_exec(*command, env=self._stack.environment, stdout=subprocess.PIPE)
 
-    async def _get(self, session: aiohttp.ClientSession, path: str) -> dict[str, Any] | None:
-        began = time.monotonic()
-        async with session.get(path) as answer:
-            told = await answer.json()
-        self.tally.reads += 1
-        if answer.status == 503 and told.get("code") == "read_model_behind":
-            self.tally.behind += 1
-            return None
-        if answer.status == 503 and told.get("code") == "read_model_unavailable":
-            self.tally.unavailable += 1
-            return None
-        if answer.status != 200:
-            self.tally.wrong.append(f"{path}: {answer.status} {told}")
-            return None
-        self.tally.seconds.append(time.monotonic() - began)
-        return told  # type: ignore[no-any-return]
+    async def _projections(self, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+        process = await self._started(*arguments)
+        out, _ = await process.communicate()
+        return process.returncode or 0, [json.loads(line) for line in out.splitlines()]
 
 
-async def projections(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
-    """A command's exit code and its JSON lines."""
-    process = await asyncio.create_subprocess_exec(*_COMMAND, *arguments, "--json", cwd=CHECKOUT, stdout=subprocess.PIPE)
-    out, _ = await process.communicate()
-    return process.returncode or 0, [json.loads(line) for line in out.splitlines()]
+def say(text: str) -> None:
+    """A line, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
-async def _rounds(count: int, throttle: str) -> int:
-    unequal = 0
-    for number in range(1, count + 1):
-        began = time.monotonic()
-        code, lines = await projections("rebuild", "--promote", "--throttle", throttle)
-        last = lines[-1]
-        equal = code == 0 and all(one["equal"] for one in last["compared"])
-        unequal += not equal
-        waited = last.get("writers_waited_s")
-        took = time.monotonic() - began
-        print(f"{number}: {last.get('promoted')} in {took:.1f} s, equal: {equal}, writers waited {waited} s", flush=True)
-        if equal:
-            await projections("drop", last["from"])
-    return unequal
-
-
-async def _kills(count: int) -> int:
-    """Kill rebuilds at random moments, then let one end."""
-    resumed = 0
-    for number in range(1, count + 1):
-        process = await asyncio.create_subprocess_exec(
-            *_COMMAND, "rebuild", "--throttle", "2000", "--json", cwd=CHECKOUT, stdout=subprocess.PIPE
-        )
-        assert process.stdout is not None
-        first = json.loads(await process.stdout.readline() or b"{}")
-        await asyncio.sleep(random.uniform(0.0, 2.0))
-        if process.returncode is None:
-            process.send_signal(signal.SIGKILL)
-        await process.wait()
-        resumed += first.get("records", 0) > 0
-        print(f"kill {number}: began at {first.get('records')} of {first.get('total')} records of {first.get('schema')}", flush=True)
-    code, lines = await projections("rebuild", "--promote")
-    equal = code == 0 and all(one["equal"] for one in lines[-1]["compared"])
-    print(f"{resumed} of {count} began where the one before had been; the last one ended and was equal: {equal}")
-    return not equal
-
-
-async def _main(arguments: argparse.Namespace) -> int:
-    load = Load(f"http://127.0.0.1:{os.environ.get('ORDERS_HTTP_PORT', '8000')}", arguments.rate)
+async def measure(stack: Stack, arguments: argparse.Namespace) -> int:
+    """0 when nothing was wrong."""
+    load = CheckingLoad(stack.http, arguments.rate)
     loading = asyncio.create_task(load.run())
-    bad = await _rounds(arguments.rounds, arguments.throttle)
-    bad += await _kills(arguments.kills) if arguments.kills else 0
+    await asyncio.sleep(arguments.before)
+    rounds = Rounds(stack, load, arguments.throttle)
+    bad = await rounds.promotions(arguments.rounds)
+    load.meanwhile = "during rebuilds that are killed"
+    bad += await rounds.kills(arguments.kills) if arguments.kills else 0
     load.stopped.set()
     await loading
-    print(load.tally.text(), *load.tally.wrong[:5], sep="\n")
-    code, lines = await projections("verify")
-    print("verify:", lines[-1], f"load of the machine {os.getloadavg()[0]:.1f}")
-    return int(bool(bad or code or load.tally.wrong))
+    for line in load.tally.lines():
+        say(line)
+    await asyncio.sleep(1.0)
+    bad += await rounds.verify()
+    say(f"load of the machine {os.getloadavg()[0]:.1f}; bad in all: {bad + len(load.tally.wrong)}")
+    return int(bool(bad or load.tally.wrong))
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Bring the stack up, measure, take it down."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--throttle", default="8000")
     parser.add_argument("--kills", type=int, default=0)
-    sys.exit(asyncio.run(_main(parser.parse_args())))
+    parser.add_argument("--before", type=float, default=10.0, help="seconds of load before the first rebuild")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="orders-rebuilds-") as folder:
+        Path(folder).chmod(0o755)
+        stack = Stack(Path(folder) / "home")
+        try:
+            stack.start()
+            return asyncio.run(measure(stack, arguments))
+        finally:
+            stack.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

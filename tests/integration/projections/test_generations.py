@@ -97,7 +97,10 @@ async def test_the_pointer_does_not_move_while_a_fetch_is_being_applied(worker, 
     class LookingTable:
         name = "looking"
 
-        async def apply(self, connection, schema, records, held):
+        async def load(self, connection, schema, records):
+            pass
+
+        async def apply(self, connection, schema, held):
             database.run("set lock_timeout = '200ms'")
             with pytest.raises(LockNotAvailable):
                 database.run("update projections.live set schema = schema")

@@ -74,7 +74,7 @@ async def test_a_recheck_forgets_partitions_that_went_to_another_worker(worker):
 
 
 async def test_checkpoints_beyond_the_logs_end_keep_a_worker_waiting_with_what_to_do(stand):
-    from infra.log_reader import new_piece_reader
+    from infra.kafka import new_piece_reader
     from projections.checkpoints import Checkpoint
     from projections.log_witness import KafkaWitness
 

@@ -151,9 +151,17 @@ async def test_parked_records_that_were_changed_by_hand_are_found_and_repaired(s
     drifts = (await stand.verify(repair=True))[0].drifts
     assert [(one.table, one.kind) for one in drifts] == [("parked", "missing")]
     assert parked(stand) == right
-    stand.database.run(f"update {FIRST}.parked set value = 'x' where state = 'waiting'")
-    drifts = (await stand.verify(repair=True))[0].drifts
-    assert [(one.kind, [field.name for field in one.fields]) for one in drifts] == [("changed", ["value"])]
+    changes = {
+        "value": "'x'",
+        "order_id": "gen_random_uuid()",
+        "appended_ms": "appended_ms + 1",
+        "command_offset": "command_offset + 1",
+    }
+    for column, value in changes.items():
+        stand.database.run(f"update {FIRST}.parked set {column} = {value} where state = 'waiting'")
+        drifts = (await stand.verify(repair=True))[0].drifts
+        assert [(one.kind, [field.name for field in one.fields]) for one in drifts] == [("changed", [column])]
+        assert parked(stand) == right
     assert (await stand.verify())[0].drifts == []
 
 

@@ -24,7 +24,10 @@ class DeadlyTable:
 
     name = "deadly"
 
-    async def apply(self, connection, schema, records, held) -> tuple:
+    async def load(self, connection, schema, records) -> None:
+        """Nothing: it has no rows."""
+
+    async def apply(self, connection, schema, held) -> tuple:
         strike, self.strike = self.strike, None
         if strike:
             await strike(connection)
@@ -238,8 +241,12 @@ async def test_data_that_postgresql_refuses_ends_the_process_and_is_not_skipped(
     class RefusedTable:
         name = "refused"
 
-        async def apply(self, connection, schema, records, held):
+        async def load(self, connection, schema, records):
+            pass
+
+        async def apply(self, connection, schema, held):
             await connection.execute("select 'x'::integer")
+            return ()
 
     worker.tables.append(RefusedTable())
     with pytest.raises(psycopg.DataError):

@@ -5,10 +5,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from command_api.fingerprint import fingerprint, length_prefixed
+from command_api.fingerprint import canonical, fingerprint, length_prefixed
 from command_api.identity import ANONYMOUS, Identity, identify
 from command_api.json_body import parse_json
 
@@ -18,6 +19,19 @@ BODY = {"customer_id": "ada", "currency": "EUR", "lines": [{"sku": "tea", "quant
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 scalars = texts | st.integers(-1000, 1000) | st.booleans() | st.none()
 bodies = st.dictionaries(texts, scalars | st.lists(scalars, max_size=3), max_size=4)
+
+
+plain_names = st.sampled_from(["customer_id", "lines", "sku", "Zz", "a", "a1", "_", "reference"])
+valid_bodies = st.recursive(
+    texts | st.integers(1, 100_000) | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(plain_names, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(plain_names, valid_bodies, max_size=5))
+def test_the_short_way_to_the_canonical_form_of_a_valid_body_is_the_rfcs(body: dict[str, Any]):
+    assert canonical(body) == rfc8785.dumps(body)
 
 
 def identity_of(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_schemas.positions import CommandPlace, LogIdentity, NoToken, Position
+from event_schemas.positions import CommandPlace, LogIdentity, MovingPosition, NoToken, Position
 
 _LOG = LogIdentity(12, {0: b"first of 0", 3: b"first of 3"})
 
@@ -47,3 +47,19 @@ def test_a_position_belongs_to_its_log_only():
     assert not position.belongs_to(LogIdentity(12, {0: b"another", 3: b"first of 3"}))
     assert not position.belongs_to(LogIdentity(6, _LOG.first))
     assert not position.belongs_to(LogIdentity(12, {}))
+
+
+@given(
+    st.dictionaries(st.integers(0, 11), st.integers(0, 2**50), min_size=1),
+    st.lists(st.tuples(st.integers(0, 11), st.integers(0, 300), st.booleans())),
+)
+def test_a_moving_position_has_the_same_tokens(offsets, moves):
+    other = LogIdentity(12, {**_LOG.first, 5: b"first of 5"})
+    moving, identity = MovingPosition(_LOG, offsets), _LOG
+
+    assert moving.token() == Position.of(_LOG, offsets).token()
+    for partition, offset, begins in moves:
+        if partition in offsets:
+            identity = other if begins else identity
+            offsets[partition] += offset
+            assert moving.moved(identity, partition, offsets[partition]) == Position.of(identity, offsets).token()

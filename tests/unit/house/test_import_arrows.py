@@ -13,7 +13,7 @@ _MAY_IMPORT: dict[str, set[str]] = {
     **{service: {"event_schemas", "infra"} for service in _SERVICES},
     "order_service": {"event_schemas", "infra", *_SERVICES},
 }
-_EVENT_SCHEMAS_STANDS_ON = {"pydantic", "orjson", "pycountry"}
+_EVENT_SCHEMAS_STANDS_ON = {"pydantic", "orjson", "pycountry", "pydantic_core"}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -1,5 +1,8 @@
 """Packed maps and sets are maps and sets."""
 
+from bisect import bisect_left
+from hashlib import sha256
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +46,26 @@ def test_a_packed_set_holds_what_a_set_holds(entries):
     assert [bytes([n]) * 16 in packed for n in range(256)] == [bytes([n]) * 16 in model for n in range(256)]
     assert len(packed) == len(model)
     assert packed.packed() == b"".join(sorted(model))
+
+
+@given(
+    st.lists(st.binary(min_size=16, max_size=16) | st.integers(0, 300).map(lambda n: n.to_bytes(16)), unique=True),
+    st.binary(min_size=16, max_size=16),
+)
+def test_an_id_is_found_where_halving_finds_it_however_ids_are_spread(keys, other):
+    keys.sort()
+    packed = b"".join(keys)
+
+    for key in (*keys, other, b"\0" * 16, b"\xff" * 16):
+        assert infra.packed._find(packed, key) == bisect_left(keys, key)
+
+
+def test_an_id_among_many_that_are_spread_evenly_or_not_at_all():
+    even = sorted(sha256(number.to_bytes(4)).digest()[:16] for number in range(20_000))
+    uneven = [number.to_bytes(16) for number in range(20_000)]
+    for keys in (even, uneven):
+        packed = b"".join(keys)
+        assert [infra.packed._find(packed, key) for key in keys[::97]] == list(range(0, 20_000, 97))
 
 
 def test_bytes_that_do_not_fit_together_are_refused():

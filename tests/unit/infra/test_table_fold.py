@@ -1,6 +1,6 @@
 """The one loop that folds: order kept, poison parked with what is behind it, others untouched."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from infra.table_definition import TableDefinition
@@ -11,8 +11,7 @@ from tests.support.records import created, shipped
 ONE, TWO = UUID(int=1), UUID(int=2)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     order_id: UUID
     versions: tuple[int, ...]
 

@@ -1,6 +1,6 @@
 """A log in memory that stands for the tail, and an outbox that remembers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,22 @@ class RememberingOutbox:
     def flush(self) -> None:
         """As an Outbox."""
 
+    @property
+    def open(self) -> bool:
+        """As a ClientOutbox."""
+        return True
+
+    @property
+    def buffered(self) -> int:
+        """As a ClientOutbox."""
+        return 0
+
+    async def drained(self) -> None:
+        """As a ClientOutbox."""
+
+    def end(self, code: int, reason: Mapping[str, object]) -> None:
+        """As a ClientOutbox."""
+
     def events(self) -> list[dict[str, Any]]:
         """All frames, read."""
         return [orjson.loads(payload) for payload in self.queued]
@@ -38,6 +54,12 @@ class FakeLog:
         self.records: dict[int, list[Counted]] = {partition: [] for partition in range(partitions)}
         self.ends = dict.fromkeys(range(partitions), 0)
         self.identity = LogIdentity(partitions, dict.fromkeys(range(partitions), b"first"))
+
+    def unseen(self) -> "FakeLog":
+        """The same log, of which nothing has been delivered."""
+        other = FakeLog(len(self.records))
+        other.records = self.records
+        return other
 
     def append(self, partition: int, record: Record) -> Counted:
         """The record stands at the partition's end."""

@@ -24,9 +24,10 @@ def test_frames_are_those_of_the_library(length: int) -> None:
 def test_a_spliced_event_is_the_event_frame_of_the_contract(subscription_id: str | None) -> None:
     record = created(customer_id='zoë "quoted"')
     event = FeedEvent.of(Counted(record, 0, 7, 0, 0, record.encoded()), "e.AAA")
-    frame = orjson.loads(event_head(subscription_id) + b"%d," % 3 + event.tail)
-    contract = EventFrame(id=subscription_id, seq=3, position="e.AAA", event=orjson.loads(record.encoded()))
-    assert frame == orjson.loads(contract.encoded())
+    for position, shown in [("e.AAA", event), ("e.LONGER", event.at("e.LONGER")), ("e.", event.at("e.LONGER").at("e."))]:
+        frame = orjson.loads(event_head(subscription_id) + b"%d," % 3 + shown.tail)
+        contract = EventFrame(id=subscription_id, seq=3, position=position, event=orjson.loads(record.encoded()))
+        assert frame == orjson.loads(contract.encoded())
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from event_schemas.feed import FeedFilter
 from event_schemas.positions import Position
 from infra.kafka import partition_of
+from notifier import replay as replay_module
 from notifier import subscription as subscription_module
 from notifier.feed_event import FeedEvent
 from notifier.filter_index import matches
 from notifier.live_end import LiveEnd
+from notifier.replay import is_in_memory, replay_from_memory
+from notifier.ring import Ring
 from notifier.subscription import Subscription
 from tests.support.records import created, rejected
 from tests.unit.notifier.fake_log import FakeLog, RememberingOutbox, order_records
@@ -20,7 +23,14 @@ from tests.unit.notifier.fake_log import FakeLog, RememberingOutbox, order_recor
 PARTITIONS = 3
 ORDERS = [UUID(int=number) for number in range(1, 7)]
 CUSTOMERS = {order: ("ada", "bob")[number % 2] for number, order in enumerate(ORDERS)}
-FILTERS = [FeedFilter(), FeedFilter(customer_id="ada"), FeedFilter(order_id=ORDERS[0]), FeedFilter(order_id=ORDERS[1], customer_id="ada")]
+FILTERS = [
+    FeedFilter(),
+    FeedFilter(customer_id="ada"),
+    FeedFilter(order_id=ORDERS[0]),
+    FeedFilter(order_id=ORDERS[1], customer_id="ada"),
+    FeedFilter(types=("OrderShipped",)),
+    FeedFilter(customer_id="bob", types=("OrderCreated",)),
+]
 
 
 def filled_log(appended: int) -> FakeLog:
@@ -31,69 +41,121 @@ def filled_log(appended: int) -> FakeLog:
     return log
 
 
-def replay_some(log: FakeLog, live: LiveEnd, subscription: Subscription, partition: int, count: int) -> None:
-    """What notifier.replay does with a slice."""
-    ranges = subscription.to_replay()
-    if partition not in ranges:
-        return
-    start, end = ranges[partition]
-    for counted in log.records[partition][start : min(end, start + count)]:
-        after = subscription.replayed(partition, counted.offset)
-        if matches(subscription.filter, counted.record):
-            subscription.outbox.queue(subscription.frame(FeedEvent.of(counted, live.token(after))))
+LOGS = [filled_log(appended) for appended in range(41)]
 
 
-steps = st.lists(st.tuples(st.sampled_from(["deliver", "replay"]), st.integers(0, PARTITIONS - 1), st.integers(1, 4)), max_size=40)
+def live_end(log: FakeLog, ring_records: int = 0) -> LiveEnd:
+    """A live end with a ring of that many records."""
+    live = LiveEnd(log, Ring(1 << 30, ring_records))
+    live.begin()
+    return live
 
 
-@given(
+class Run:
+    """A subscription on its way, moved on step by step as the session and the log move it."""
+
+    def __init__(self, log: FakeLog, live: LiveEnd, wanted: FeedFilter, start: dict[int, int]) -> None:
+        self.log, self.live, self.outbox = log, live, RememberingOutbox()
+        self.subscription = Subscription(wanted, start, live.ends, outbox=self.outbox)
+        self.parked = False
+        live.add(self.subscription)
+        self.settle()
+
+    def settle(self) -> None:
+        """What is at the mark goes live."""
+        if not self.parked and not self.subscription.live and not self.subscription.to_replay():
+            self.outbox.queued += self.subscription.go_live()
+
+    def from_log(self, partition: int, count: int) -> None:
+        """What notifier.replay does with a slice."""
+        ranges = self.subscription.to_replay()
+        if self.parked or partition not in ranges:
+            return
+        start, end = ranges[partition]
+        for counted in self.log.records[partition][start : min(end, start + count)]:
+            self.subscription.replayed(partition, counted.offset)
+            event = FeedEvent.of(counted, self.live.token(self.subscription.position({})))
+            if matches(self.subscription.filter, event):
+                self.outbox.queue(self.subscription.frame(event))
+        self.settle()
+
+    def from_memory(self) -> None:
+        """What the session does when the ring holds all."""
+        if not self.parked and self.subscription.to_replay() and is_in_memory(self.subscription, self.live):
+            replay_from_memory(self.subscription, self.live)
+            self.settle()
+
+    def park_or_resume(self) -> None:
+        """The client stops reading, or reads again."""
+        if self.parked:
+            self.subscription.resume(self.live.ends)
+            self.live.add(self.subscription)
+            self.parked = False
+            self.settle()
+        elif self.subscription.live:
+            self.live.remove(self.subscription)
+            self.subscription.park(self.live.ends)
+            self.parked = True
+
+    def finish(self) -> None:
+        """Until all has been shown."""
+        if self.parked:
+            self.park_or_resume()
+        while self.subscription.to_replay():
+            self.from_memory()
+            for partition in range(PARTITIONS):
+                self.from_log(partition, 100)
+        for partition in range(PARTITIONS):
+            self.log.deliver(self.live, partition, 1_000)
+
+
+partitions = st.integers(0, PARTITIONS - 1)
+cases = st.tuples(
     st.integers(0, 40),
-    st.lists(st.tuples(st.integers(0, PARTITIONS - 1), st.integers(0, 20)), max_size=4),
+    st.lists(st.tuples(partitions, st.integers(0, 20)), max_size=4),
     st.lists(st.integers(0, 20), min_size=PARTITIONS, max_size=PARTITIONS),
     st.sampled_from(FILTERS),
     st.sampled_from([0, 1_000, 2_000, 100_000]),
-    steps,
+    st.sampled_from([0, 2, 7, 1_000]),
+    st.lists(st.tuples(st.sampled_from(["deliver", "log", "memory", "park"]), partitions, st.integers(1, 4)), max_size=40),
 )
-@settings(max_examples=400, deadline=None)
-def test_each_record_once_in_order_however_replay_and_live_interleave(  # noqa: PLR0917 Hypothesis passes them in this order
-    appended: int,
-    seen_before: list[tuple[int, int]],
-    starts: list[int],
-    wanted: FeedFilter,
-    held_bytes: int,
-    interleaving: list[tuple[str, int, int]],
-) -> None:
-    log = filled_log(appended)
-    live = LiveEnd(log)
+Case = tuple[int, list[tuple[int, int]], list[int], FeedFilter, int, int, list[tuple[str, int, int]]]
+
+
+def check_hand_over(case: Case) -> None:
+    """One interleaving: what the client was shown is what the log says, and each position leads to exactly the rest."""
+    appended, seen_before, starts, wanted, held_bytes, ring_records, interleaving = case
+    log = LOGS[appended].unseen()
+    live = live_end(log, ring_records)
     for partition, count in seen_before:
         log.deliver(live, partition, count)
     start = {partition: min(starts[partition], log.ends[partition]) for partition in range(PARTITIONS)}
-    outbox = RememberingOutbox()
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subscription_module, "HELD_BYTES", held_bytes)
-        subscription = Subscription(wanted, start, log.ends, outbox=outbox)
-        live.add(subscription)
+        patch.setattr(replay_module, "_WALKED", 3)
+        run = Run(log, live, wanted, start)
         for kind, partition, count in interleaving:
-            if kind == "deliver":
-                log.deliver(live, partition, count)
-            else:
-                replay_some(log, live, subscription, partition, count)
-            if not subscription.live and not subscription.to_replay():
-                outbox.queued += subscription.go_live()
-        while subscription.to_replay():
-            for partition in range(PARTITIONS):
-                replay_some(log, live, subscription, partition, 100)
-        if not subscription.live:
-            outbox.queued += subscription.go_live()
-        for partition in range(PARTITIONS):
-            log.deliver(live, partition, 1_000)
+            match kind:
+                case "deliver":
+                    log.deliver(live, partition, count)
+                case "log":
+                    run.from_log(partition, count)
+                case "memory":
+                    run.from_memory()
+                case "park":
+                    run.park_or_resume()
+            run.settle()
+        run.finish()
+    judge(log, start, wanted, run.outbox)
 
+
+def judge(log: FakeLog, start: dict[int, int], wanted: FeedFilter, outbox: RememberingOutbox) -> None:
+    """Against the log itself."""
     expected = {
         str(counted.record.id): counted
         for partition, records in log.records.items()
         for counted in records[start[partition] :]
-        if matches(wanted, counted.record)
+        if matches(wanted, FeedEvent.of(counted, ""))
     }
     frames = outbox.events()
     assert sorted(frame["event"]["id"] for frame in frames) == sorted(expected)
@@ -102,17 +164,31 @@ def test_each_record_once_in_order_however_replay_and_live_interleave(  # noqa: 
     for partition in range(PARTITIONS):
         offsets = [counted.offset for counted in shown if counted.partition == partition]
         assert offsets == sorted(offsets)
-    for index, frame in enumerate(frames):
+    rest = set(expected)
+    for frame in frames:
+        rest.discard(frame["event"]["id"])
         position = Position.parse(frame["position"])
         assert position.belongs_to(log.identity)
-        rest = {counted.record.id for counted in shown[index + 1 :]}
-        assert rest == {counted.record.id for counted in expected.values() if counted.offset >= position.next_offsets[counted.partition]}
+        assert rest == {name for name, counted in expected.items() if counted.offset >= position.next_offsets[counted.partition]}
+
+
+@given(cases)
+@settings(max_examples=300, deadline=None)
+def test_each_record_once_in_order_however_replay_and_live_interleave(case: Case) -> None:
+    check_hand_over(case)
+
+
+@pytest.mark.slow
+@given(cases)
+@settings(max_examples=10_000, deadline=None)
+def test_ten_thousand_interleavings(case: Case) -> None:
+    check_hand_over(case)
 
 
 def test_what_would_have_to_be_held_beyond_the_limit_is_read_from_the_log_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscription_module, "HELD_BYTES", 0)
     log = filled_log(18)
-    live = LiveEnd(log)
+    live = live_end(log)
     for partition in range(PARTITIONS):
         log.deliver(live, partition, 1)
     subscription = Subscription(FeedFilter(), dict.fromkeys(range(PARTITIONS), 0), log.ends, outbox=RememberingOutbox())
@@ -125,7 +201,7 @@ def test_what_would_have_to_be_held_beyond_the_limit_is_read_from_the_log_again(
 
 def test_an_order_s_replay_reads_only_its_partition() -> None:
     log = filled_log(18)
-    live = LiveEnd(log)
+    live = live_end(log)
     for partition in range(PARTITIONS):
         log.deliver(live, partition, 100)
     subscription = Subscription(FeedFilter(order_id=ORDERS[0]), dict.fromkeys(range(PARTITIONS), 0), log.ends, outbox=RememberingOutbox())
@@ -134,10 +210,16 @@ def test_an_order_s_replay_reads_only_its_partition() -> None:
 
 def test_a_rejection_without_an_order_is_shown_to_those_who_ask_for_all_or_for_its_order() -> None:
     log = FakeLog(1)
-    live = LiveEnd(log)
-    outboxes = {name: RememberingOutbox() for name in ("all", "order", "customer")}
+    live = live_end(log)
+    outboxes = {name: RememberingOutbox() for name in ("all", "order", "customer", "rejections", "shipments")}
     refusal = rejected(ORDERS[0])
-    wanted = {"all": FeedFilter(), "order": FeedFilter(order_id=ORDERS[0]), "customer": FeedFilter(customer_id="ada")}
+    wanted = {
+        "all": FeedFilter(),
+        "order": FeedFilter(order_id=ORDERS[0]),
+        "customer": FeedFilter(customer_id="ada"),
+        "rejections": FeedFilter(types=("CommandRejected", "OrderShipped")),
+        "shipments": FeedFilter(types=("OrderShipped",)),
+    }
     for name, outbox in outboxes.items():
         subscription = Subscription(wanted[name], {0: 0}, log.ends, outbox=outbox)
         subscription.go_live()
@@ -145,4 +227,10 @@ def test_a_rejection_without_an_order_is_shown_to_those_who_ask_for_all_or_for_i
     log.append(0, refusal)
     log.append(0, created(customer_id="eve"))
     log.deliver(live, 0, 2)
-    assert {name: len(outbox.queued) for name, outbox in outboxes.items()} == {"all": 2, "order": 1, "customer": 0}
+    assert {name: len(outbox.queued) for name, outbox in outboxes.items()} == {
+        "all": 2,
+        "order": 1,
+        "customer": 0,
+        "rejections": 1,
+        "shipments": 0,
+    }

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from event_schemas.feed import FeedCode, ResetReason, Subscribe, Unsubscribe
 from event_schemas.positions import LogIdentity, Position
-from notifier.position_tokens import PositionTokens
 from notifier.requests import Refused, read_request
 from notifier.starts import StartAhead, StartAt, StartNowhere, earliest, start_of
 
@@ -71,8 +70,15 @@ def test_a_position_of_another_log_starts_nowhere() -> None:
     assert start(Position.of(LogIdentity(4), {0: 0}).token()) == StartNowhere(ResetReason.OTHER_LOG)
 
 
-@given(st.dictionaries(st.integers(0, 2), st.integers(0, 10**9), max_size=3), st.sampled_from([LOG, LogIdentity(3, {1: b"b"})]))
-def test_cached_tokens_are_the_same_tokens(next_offsets: dict[int, int], identity: LogIdentity) -> None:
-    tokens = PositionTokens()
-    for log in (LOG, identity, LOG):
-        assert tokens.token(log, next_offsets) == Position.of(log, next_offsets).token()
+@pytest.mark.parametrize("cut", [3, 9, 12, -1])
+def test_a_damaged_position_starts_nowhere(cut: int) -> None:
+    token = Position.of(LOG, {0: 3, 1: 0, 2: 9}).token()
+    assert start(token[:cut]) == StartNowhere(ResetReason.MALFORMED)
+    assert start("e.é" + token[3:]) == StartNowhere(ResetReason.MALFORMED)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "c.AAA", "E.AAA", "0"])
+def test_what_does_not_look_like_a_position_is_the_client_s_fault(text: str) -> None:
+    with pytest.raises(Refused) as refused:
+        start(text)
+    assert refused.value.code == FeedCode.VALIDATION_FAILED

@@ -1,13 +1,12 @@
-"""What `./orders tail` shows, and what it drops because it was shown."""
+"""What `./orders tail` shows."""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
 import pytest
 
 from event_schemas.events import Record
-from order_service.commands.tail_held import Held
 from order_service.commands.tail_lines import event_line
 from tests.support.records import cancelled, created, rejected, shipped
 
@@ -50,10 +49,3 @@ def test_no_text_of_a_record_reaches_the_terminal_as_an_order_to_it() -> None:
 def test_a_later_release_s_event_is_shown_without_guessing() -> None:
     event = as_event(created()) | {"type": "OrderReturned", "data": {"customer_id": "ada"}}
     assert "of a later release" in event_line(event).plain
-
-
-def test_versions_and_rejections_that_are_held_are_dropped() -> None:
-    held, other = Held(), uuid4()
-    refusal = rejected(ORDER, version=1)
-    shown = [held.is_new(as_event(record)) for record in (created(ORDER), refusal, created(ORDER), refusal, shipped(ORDER), created(other))]
-    assert shown == [True, True, False, False, True, True]

@@ -1,6 +1,5 @@
 """The guards of the folds and of their tables, each taken out, and its twin."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import faust
@@ -53,7 +52,7 @@ def test_with_leaving_them_unregistered_there_is_none(table):
 def _days(key_of):
     """The same record, folded when it came and again when its log was copied a year later."""
     (counted,) = counted_run([created()])
-    later = replace(counted, timestamp_ms=counted.timestamp_ms + 365 * 24 * 3600 * 1000)
+    later = counted._replace(timestamp_ms=counted.timestamp_ms + 365 * 24 * 3600 * 1000)
     return [key_of(one)[0] for one in (counted, later)]
 
 

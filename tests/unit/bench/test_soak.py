@@ -2,7 +2,7 @@
 
 import pytest
 
-from order_service.bench_soak import growths
+from order_service.bench.soak import growths
 
 
 def test_a_line_through_the_samples_after_the_warm_up_tells_growth():

@@ -33,11 +33,6 @@ class Measured:
         return bool(self.accepted) and not (self.refused or self.missing)
 
 
-def percentile(values: list[float], share: float) -> float:
-    """The value below which `share` of the values lie (nearest rank); NaN of none."""
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
-
-
 def run_load(*, http: str, feed: str, rate: float, seconds: float, wait: bool = False) -> Measured:
     """Post `rate` orders a second for `seconds`. `wait`: each waits for its outcome, under an Idempotency-Key of its own.
 

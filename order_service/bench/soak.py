@@ -1,4 +1,4 @@
-"""`python -m order_service.bench_soak`: whether memory grows on the running stack under a steady load, by process.
+"""`python -m order_service.bench.soak`: whether memory grows on the running stack under a steady load, by process.
 
 Orders are posted at a steady rate and the memory of every process is looked at meanwhile. After a warm-up, a straight line is laid
 through each process's samples: its slope is what the process would go on growing by, told per hour and per order.
@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from order_service.bench_load import Measured, percentile, run_load
-from order_service.commands.bench import memory_mib
+from order_service.bench.stack_load import Measured, run_load
+from order_service.bench.stack_report import memory_mib
+from order_service.bench.timings import percentile
 from order_service.plain_table import table
 from order_service.running_stack import stack_settings
 from order_service.stack_folder import StackFolder
@@ -108,10 +109,12 @@ def main() -> None:
     if record is None:
         sys.exit("no stack runs here: start one with `./orders up`")
     before, watch = _restarts(record), _Watch(folder)
-    measured = run_load(http=record.urls.http, feed=record.urls.feed, rate=asked.rate, seconds=asked.minutes * 60)
-    watch.stop()
-    if asked.samples:
-        asked.samples.write_text(json.dumps(watch.samples), encoding="utf-8")
+    try:
+        measured = run_load(http=record.urls.http, feed=record.urls.feed, rate=asked.rate, seconds=asked.minutes * 60)
+    finally:
+        watch.stop()
+        if asked.samples:
+            asked.samples.write_text(json.dumps(watch.samples), encoding="utf-8")
     restarts = watch.restarts - before
     found = growths(watch.samples, warm_up_s=asked.warm_up * 60)
     sys.stdout.write(_report(found, measured, rate=asked.rate, minutes=asked.minutes, restarts=restarts))

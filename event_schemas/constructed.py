@@ -1,0 +1,41 @@
+"""Values built from parts that are valid already: what pydantic's `model_construct` and `UUID` give, at a fraction of their price.
+
+Only for parts that were validated by the same types, or made by this code. Tests hold the results against the slow way.
+"""
+
+from typing import Any, TypeVar
+from uuid import UUID, SafeUUID
+
+from pydantic import BaseModel
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+_FIELD_SETS: dict[type[BaseModel], set[str]] = {}
+_set = object.__setattr__
+_new_uuid = UUID.__new__
+_UNKNOWN = SafeUUID.unknown
+_VERSION_5 = (5 << 76) | (1 << 63)
+_KEPT = (1 << 128) - 1 - (0xF << 76) - (0b11 << 62)
+
+
+def constructed(model: type[ModelT], fields: dict[str, Any]) -> ModelT:
+    """The model with exactly these fields: all of them, in the model's order, defaults included. The dictionary is taken over."""
+    made = model.__new__(model)
+    _set(made, "__dict__", fields)
+    # One set for all: frozen models never change it, and a copy of a model copies it.
+    _set(made, "__pydantic_fields_set__", _FIELD_SETS.get(model) or _FIELD_SETS.setdefault(model, set(model.model_fields)))
+    _set(made, "__pydantic_extra__", None)
+    _set(made, "__pydantic_private__", None)
+    return made
+
+
+def uuid_of(number: int) -> UUID:
+    """The UUID that is this number of 128 bits."""
+    made = _new_uuid(UUID)
+    _set(made, "int", number)
+    _set(made, "is_safe", _UNKNOWN)
+    return made
+
+
+def version_5(digest: bytes) -> UUID:
+    """The UUID, version 5, of the first 16 bytes of a SHA-1."""
+    return uuid_of(int.from_bytes(digest[:16]) & _KEPT | _VERSION_5)

@@ -1,0 +1,31 @@
+"""Messages as JSON bytes: exactly what pydantic's `model_dump_json(exclude_none=True)` gives for them, at a third of its price.
+
+The bytes are a promise: the same record gives the same bytes, in every release. A property test holds both ways against each
+other, and golden records pin them.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from event_schemas.values import decimal_text
+
+
+def message_bytes(message: BaseModel) -> bytes:
+    """The message's bytes, fields in the model's order, those without a value left out."""
+    return orjson.dumps(_content(message), default=_plain, option=orjson.OPT_UTC_Z)
+
+
+def _content(message: BaseModel) -> dict[str, Any]:
+    return {name: value for name, value in message.__dict__.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    """What orjson does not know: amounts, and messages within messages."""
+    if type(value) is Decimal:
+        return decimal_text(value)
+    if isinstance(value, BaseModel):
+        return _content(value)
+    raise TypeError  # orjson names the type

@@ -1,0 +1,77 @@
+"""decide: how fast one aggregate worker works off a topic full of commands, beside a loop without Faust and without guards."""
+
+import shutil
+
+from event_schemas.topics import COMMANDS, EVENTS
+from infra.kafka import new_reader
+from infra.log_reader import log_ends, stop_quietly
+from order_service.bench.filling import fill_commands, unique_of
+from order_service.bench.growth import grown
+from order_service.bench.measuring import Metric, Sample
+from order_service.bench.process import BenchProcess
+from order_service.bench.servers import Servers
+
+_LOOK_S = 0.02
+_WITHIN_S = 180.0
+
+
+class Decide:
+    """`commands` CreateOrder commands, 5 % of them repeats, each ending in one record."""
+
+    name = "decide"
+    what = "commands decided by one aggregate worker, 5 % repeats, until the log has all records"
+    floor_is = "bare aiokafka: the same decoding, decide and envelope, one batch a partition, acks=all; the state in a dict"
+    metrics = (
+        Metric("commands/s", "commands/s", wanted=0.8),
+        Metric("CPU µs a command", "µs", more_is_better=False),
+    )
+
+    def __init__(self, servers: Servers, *, commands: int) -> None:
+        self._servers, self._commands = servers, commands
+
+    async def enter(self) -> None:
+        """Fill the topic once: an empty log makes a worker begin with its first command again."""
+        await self._servers.new_topics(COMMANDS, EVENTS)
+        await fill_commands(self._servers.settings, self._commands)
+
+    async def measured(self) -> Sample:
+        """`python -m order_aggregate`."""
+        return await self._round("order_aggregate")
+
+    async def floor(self) -> Sample:
+        """The bare loop."""
+        return await self._round("order_service.bench.floor_decide")
+
+    async def leave(self) -> None:
+        """Nothing runs between rounds."""
+
+    async def _round(self, module: str) -> Sample:
+        await self._servers.new_topics(EVENTS)
+        shutil.rmtree(self._servers.snapshots, ignore_errors=True)
+        worker = self._servers.process(module)
+        worker.start()
+        try:
+            return await self._timed(worker)
+        finally:
+            worker.stop()
+
+    async def _timed(self, worker: BenchProcess) -> Sample:
+        reader = new_reader(self._servers.settings, "order-bench")
+        await reader.start()
+
+        async def decided() -> int:
+            return sum((await log_ends(reader)).values())
+
+        def cpu_s() -> dict[str, float]:
+            return {"worker": worker.cpu_s()} | self._servers.cpu_s()
+
+        try:
+            timed = await grown(decided, unique_of(self._commands), cpu_s, look_s=_LOOK_S, within_s=_WITHIN_S)
+        finally:
+            await stop_quietly(reader)
+        return {
+            "commands/s": self._commands / timed.seconds,
+            "CPU µs a command": 1e6 * timed.cpu_s["worker"] / self._commands,
+            "CPU µs a command, kafka": 1e6 * timed.cpu_s["kafka"] / self._commands,
+            "memory MiB": worker.memory_mib(),
+        }

@@ -1,0 +1,55 @@
+"""The floor of `feed`: writes a ready frame to every socket, as often as it is told to.
+
+Clients connect to the HTTP port and are never greeted. On the feed's port comes the order: how many events, how long the frame is,
+and the frame.
+"""
+
+import asyncio
+from typing import cast
+
+import uvloop
+
+from infra.settings import Settings
+
+_PAUSE_ABOVE = 1024 * 1024
+"""Bytes that may wait for one socket before the loop lets them go."""
+
+
+class _Client(asyncio.Protocol):
+    def __init__(self, transports: list[asyncio.WriteTransport]) -> None:
+        self._transports = transports
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transports.append(cast(asyncio.WriteTransport, transport))  # uvloop's is none by its class
+
+
+async def _write_all(transports: list[asyncio.WriteTransport], events: int, frame: bytes) -> None:
+    for _ in range(events):
+        for transport in transports:
+            transport.write(frame)
+        await asyncio.sleep(0)
+        while any(transport.get_write_buffer_size() > _PAUSE_ABOVE for transport in transports[:1]):  # noqa: ASYNC110 - as it drains
+            await asyncio.sleep(0)
+
+
+async def _run(settings: Settings) -> None:
+    transports: list[asyncio.WriteTransport] = []
+
+    async def obey(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        while head := await reader.read(8):
+            events, length = int.from_bytes(head[:4]), int.from_bytes(head[4:])
+            await _write_all(transports, events, await reader.readexactly(length))
+
+    loop = asyncio.get_running_loop()
+    await asyncio.start_server(obey, settings.bind, settings.feed_port)
+    clients = await loop.create_server(lambda: _Client(transports), settings.bind, settings.http_port, backlog=2048)
+    await clients.serve_forever()
+
+
+def main() -> None:
+    """Serve until ended."""
+    uvloop.run(_run(Settings()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""A client of POSTs that costs little: one request at a time on each connection, answers found by their length."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
+
+import orjson
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+_HEAD_END = b"\r\n\r\n"
+
+
+class Answer(NamedTuple):
+    """What came back. `status` 0: the connection ended before an answer."""
+
+    status: int
+    body: bytes
+
+
+def post(path: str, body: Mapping[str, Any], headers: str = "") -> bytes:
+    """The bytes of a POST of JSON. `headers`: further ones, each ending in CR LF."""
+    content = orjson.dumps(body)
+    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n{headers}\r\n"
+    return head.encode() + content
+
+
+class HttpConnection(asyncio.Protocol):
+    """One connection, kept open."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._received = bytearray()
+        self._answer: asyncio.Future[Answer] | None = None
+        self.open = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ready."""
+        self._transport, self.open = cast(asyncio.Transport, transport), True  # uvloop's is none by its class
+
+    def data_received(self, data: bytes) -> None:
+        """Hand the answer over once it is whole."""
+        self._received += data
+        end = self._received.find(_HEAD_END)
+        if end < 0:
+            return
+        begin = end + len(_HEAD_END)
+        found = _LENGTH.search(self._received, 0, begin)
+        length = int(found[1]) if found else 0
+        if len(self._received) >= begin + length:
+            answer = Answer(int(self._received[9:12]), bytes(self._received[begin : begin + length]))
+            self._received.clear()
+            self._done(answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Whoever waits gets no answer."""
+        self.open = False
+        self._done(Answer(0, b""))
+
+    def close(self) -> None:
+        """Let it go."""
+        if self._transport is not None:
+            self._transport.close()
+
+    async def request(self, message: bytes) -> Answer:
+        """Send a request and wait for its answer."""
+        assert self._transport is not None
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(message)
+        return await self._answer
+
+    def _done(self, answer: Answer) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(answer)
+
+
+class HttpClient:
+    """Connections to one server, opened when all others are busy, at most `most`; beyond that requests wait their turn."""
+
+    def __init__(self, port: int, *, most: int = 1_000) -> None:
+        self._port = port
+        self._free: list[HttpConnection] = []
+        self._all: list[HttpConnection] = []
+        self._slots = asyncio.Semaphore(most)
+
+    async def request(self, message: bytes) -> Answer:
+        """Send a request on a free connection. Raises OSError when no connection can be opened."""
+        async with self._slots:
+            connection = await self._take()
+            answer = await connection.request(message)
+            if connection.open:
+                self._free.append(connection)
+            else:
+                self._all.remove(connection)
+            return answer
+
+    async def _take(self) -> HttpConnection:
+        while self._free:
+            connection = self._free.pop()
+            if connection.open:
+                return connection
+            self._all.remove(connection)
+        _, made = await asyncio.get_running_loop().create_connection(HttpConnection, "127.0.0.1", self._port)
+        self._all.append(made)
+        return made
+
+    def close(self) -> None:
+        """Let all connections go."""
+        for connection in self._all:
+            connection.close()

@@ -1,0 +1,124 @@
+"""What a stream holds for its client: in order, whole, and never more than the bound beside one run."""
+
+import asyncio
+
+import orjson
+import pytest
+
+from event_schemas.feed import Heartbeat, Reset, ResetReason
+from notifier.outbox import ClientGone
+from notifier.sse_frames import SseFrames
+from notifier.sse_outbox import PARK_BYTES, RESUME_BYTES, SseOutbox
+
+FRAME = Heartbeat(position="e." + "A" * 1_000).encoded()
+
+
+class Told:
+    """A session that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def paused(self) -> None:
+        self.said.append("paused")
+
+    def resumed(self) -> None:
+        self.said.append("resumed")
+
+    def close(self) -> None:
+        self.said.append("close")
+
+
+def an_outbox(session: Told, aborted: list[bool] | None = None) -> SseOutbox:
+    """A new one, which asks clients to come back after 7 ms."""
+    return SseOutbox(SseFrames(), session, retry_ms=lambda: 7, abort=lambda: (aborted or []).append(True))
+
+
+async def all_of(outbox: SseOutbox) -> bytes:
+    """Everything up to the stream's end."""
+    pieces = []
+    while (piece := await outbox.piece()) is not None:
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def test_a_slow_client_is_parked_and_goes_on_when_most_has_left() -> None:
+    session = Told()
+    outbox = an_outbox(session)
+    while not session.said:
+        outbox.queue(FRAME)
+        outbox.flush()
+    assert session.said == ["paused"]
+    assert PARK_BYTES < outbox.buffered < PARK_BYTES + 2 * len(FRAME) + 100
+    drained = asyncio.create_task(outbox.drained())
+    while session.said == ["paused"]:
+        before = outbox.buffered
+        assert not drained.done()
+        piece = await outbox.piece()
+        assert piece is not None
+        assert len(piece) <= 64 * 1024 + 2 * len(FRAME)
+        await asyncio.sleep(0)
+    assert before <= RESUME_BYTES + 66 * 1024
+    assert session.said == ["paused", "resumed"]
+    await drained
+
+
+async def test_everything_leaves_in_order_and_the_reason_last() -> None:
+    outbox = an_outbox(Told())
+    outbox.queue(FRAME)
+    outbox.end(4100, {"code": "slow", "position": "e.A"})
+    outbox.queue(FRAME)
+    outbox.flush()
+    told = (await all_of(outbox)).split(b"\n\n")
+    assert told[0] == b"retry: 7"
+    assert told[1].startswith(b"event: heartbeat\nid: e.AAAA")
+    assert told[2] == b"retry: 7"
+    assert told[3].startswith(b"event: closing\ndata: ")
+    assert orjson.loads(told[3].partition(b"data: ")[2]) == {"type": "closing", "close": 4100, "code": "slow", "position": "e.A"}
+    assert told[4:] == [b""]
+    assert outbox.closed_with == 4100
+    outbox.gone()
+
+
+async def test_the_server_s_wish_goes_before_the_usual_pause() -> None:
+    outbox = an_outbox(Told())
+    outbox.end(4200, {"code": "going_away", "retry_after_ms": 345})
+    assert b"retry: 345\n\nevent: closing" in await all_of(outbox)
+    outbox.gone()
+
+
+async def test_a_frame_that_ends_the_subscription_ends_the_stream() -> None:
+    outbox = an_outbox(Told())
+    outbox.queue(Reset(reason=ResetReason.OTHER_LOG, position="e.A").encoded())
+    outbox.flush()
+    assert (await all_of(outbox)).endswith(b"retry: 7\n\n")
+    assert outbox.closed_with == 1000
+    outbox.gone()
+
+
+async def test_who_does_not_even_read_why_is_cut_off_and_who_has_gone_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notifier.sse_outbox._FAREWELL_S", 0.01)
+    aborted: list[bool] = [False]
+    stalled, left = an_outbox(Told(), aborted), an_outbox(Told(), aborted)
+    left.end(4200, {"code": "going_away"})
+    left.gone()
+    await asyncio.sleep(0.05)
+    assert aborted == [False]
+    stalled.end(4100, {"code": "slow"})
+    await asyncio.sleep(0.05)
+    assert aborted == [False, True]
+
+
+async def test_who_waits_for_a_client_that_leaves_is_told() -> None:
+    session = Told()
+    outbox = an_outbox(session)
+    while not session.said:
+        outbox.queue(FRAME)
+        outbox.flush()
+    waiting = asyncio.create_task(outbox.drained())
+    await asyncio.sleep(0)
+    outbox.gone()
+    with pytest.raises(ClientGone):
+        await waiting
+    assert await outbox.piece() is None
+    assert outbox.buffered == 0
