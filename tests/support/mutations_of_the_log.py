@@ -140,14 +140,14 @@ MUTATIONS_OF_THE_LOG = (
     Mutation(
         "a rejection is a record",
         "order_aggregate/worker.py",
-        "        return [encode(record, kafka_record)]",
-        "        return [] if isinstance(record, CommandRejectedRecord) else [encode(record, kafka_record)]",
+        "                    outgoing.append(encode(record, kafka_record))",
+        "                    outgoing += [] if isinstance(record, CommandRejectedRecord) else [encode(record, kafka_record)]",
         _STATE + "test_with_a_record_for_a_rejection_it_stays_refused",
     ),
     Mutation(
         "a record's id follows from its command's",
         "event_schemas/events.py",
-        'return uuid5(command_id, "record")',
+        'return version_5(sha1(command_id.bytes + b"record", usedforsecurity=False).digest())',
         'return __import__("uuid").uuid4()',
         _CORE + "test_with_ids_that_follow_from_commands_deciding_again_gives_the_same_bytes",
     ),
