@@ -140,8 +140,8 @@ MUTATIONS_OF_THE_LOG = (
     Mutation(
         "a rejection is a record",
         "order_aggregate/worker.py",
-        "outgoing.append(encode(record, kafka_record))",
-        "outgoing.extend([] if isinstance(record, CommandRejectedRecord) else [encode(record, kafka_record)])",
+        "                    outgoing.append(encode(record, kafka_record))",
+        "                    outgoing += [] if isinstance(record, CommandRejectedRecord) else [encode(record, kafka_record)]",
         _STATE + "test_with_a_record_for_a_rejection_it_stays_refused",
     ),
     Mutation(
