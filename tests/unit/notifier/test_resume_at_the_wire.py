@@ -100,7 +100,7 @@ async def test_clients_that_come_and_go_between_two_instances_miss_nothing(ring_
 
 async def test_a_client_that_stops_reading_is_parked_and_misses_nothing() -> None:
     feed = await MemoryFeed.start()
-    raw = await RawClient.connect(feed.port)
+    raw = await RawClient.connect(feed.port, small=True)
     await raw.say(type="subscribe", id="a")
     await raw.until("caught_up")
     await raw.say(type="subscribe", id="b", filter={"types": ["OrderCreated"]})
