@@ -116,15 +116,16 @@ async def test_who_does_not_read_is_not_answered(monkeypatch: pytest.MonkeyPatch
     await raw.until("caught_up")
     raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
     (connection,) = feed.server._clients
+    records = [created(customer_id="x" * 200) for _ in range(50)]
     most = 0
     asking = b"".join(frame(TEXT, b'{"type":"%b","id":"x"}' % kind) for kind in (b"subscribe", b"unsubscribe") * 200)
     asking += b"".join(frame(PING, b"x" * 125) for _ in range(100))
     async with asyncio.timeout(DEADLINE_S):
         while feed.server.clients:
             raw.writer.write(asking)
-            feed.log.show(0, *[created(customer_id="x" * 200) for _ in range(50)])
+            feed.log.show(0, *records)
             most = max(most, connection.transport.get_write_buffer_size())
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
     assert most < 512 * 1024
     await feed.stop()
 
