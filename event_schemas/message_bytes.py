@@ -26,6 +26,7 @@ def _plain(value: Any) -> Any:
     """What orjson does not know: amounts, and messages within messages."""
     if type(value) is Decimal:
         return decimal_text(value)
-    if isinstance(value, BaseModel):
+    # `isinstance(value, BaseModel)` would run Python code of pydantic's, for each value.
+    if hasattr(value, "__pydantic_fields_set__"):
         return _content(value)
     raise TypeError  # orjson names the type

@@ -22,6 +22,8 @@ from event_schemas.events import (
 from event_schemas.values import Line
 from order_aggregate.order import CancelledOrder, CreatedOrder, NoOrder, OrderState, ShippedOrder
 
+_NOTHING = Decimal(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
@@ -68,7 +70,7 @@ def _create_order(command: CreateOrderCommand, state: OrderState) -> OrderCreate
                     "currency": wanted.currency,
                     "lines": tuple(map(_ordered_line, wanted.lines)),
                     "units": sum([line.quantity for line in wanted.lines]),
-                    "total": sum([line.quantity * line.unit_price for line in wanted.lines], Decimal(0)),
+                    "total": sum([line.quantity * line.unit_price for line in wanted.lines], _NOTHING),
                     "ordered_at": wanted.ordered_at,
                     "reference": wanted.reference,
                     "sales_channel": wanted.sales_channel,

@@ -55,17 +55,19 @@ class Partition:
 
     def decide(self, command: Command | InvalidCommand) -> Record | None:
         """The record in which this command ends, and take it in; None for a command that has its record already."""
-        if command.id.bytes in self._decided:
+        command_key = command.id.bytes
+        if command_key in self._decided:
             return None
         state = self.order(command.order_id)
-        key_used = command.key_hash is not None and _key_memory(command.key_hash) in self._keys
-        record = _record(command, state, decide(command, state, key_used=key_used))
-        self._evolve(record, state)
+        key = None if command.key_hash is None else _key_memory(command.key_hash)
+        record = _record(command, state, decide(command, state, key_used=key is not None and key in self._keys))
+        self._evolve(record, state, command_key, key)
         return record
 
     def apply(self, record: Record, *, offset: int, command_offset: int, value: bytes | None) -> None:
         """Fold one record of the log that counts."""
-        self._evolve(record, self.order(record.order_id))
+        key = None if record.key_hash is None else _key_memory(record.key_hash)
+        self._evolve(record, self.order(record.order_id), record.command_id.bytes, key)
         self.next_command = command_offset + 1
         self.last_command = (record.command_id, command_offset)
         self.pass_by(offset=offset, value=value)
@@ -90,10 +92,10 @@ class Partition:
         orders, (decided, keys) = sections[:3], sections[3:]
         self._orders, self._decided, self._keys = PackedMap(*orders), PackedSet(decided), PackedSet(keys)
 
-    def _evolve(self, record: Record, state: OrderState) -> None:
-        self._decided.add(record.command_id.bytes)
-        if record.key_hash is not None:
-            self._keys.add(_key_memory(record.key_hash))
+    def _evolve(self, record: Record, state: OrderState, command_key: bytes, key: bytes | None) -> None:
+        self._decided.add(command_key)
+        if key is not None:
+            self._keys.add(key)
         after = evolve(state, record)
         if after is not state:
             assert not isinstance(after, NoOrder)  # no record takes an order away
@@ -102,7 +104,7 @@ class Partition:
 
 def _key_memory(key_hash: str) -> bytes:
     """What is remembered of an Idempotency-Key: half of its SHA-256, enough that no two keys meet by chance."""
-    return bytes.fromhex(key_hash)[:16]
+    return bytes.fromhex(key_hash[:32])
 
 
 def _record(command: Command | InvalidCommand, state: OrderState, decided: RecordData | Rejection) -> Record:

@@ -12,6 +12,7 @@ FOLD_VERSION = 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_NO_ORDER = NoOrder()
 _CREATED = struct.Struct(">cIqI3sB")
 _ENDED = struct.Struct(">cI")
 
@@ -37,7 +38,7 @@ def packed_state(state: OrderState) -> bytes:
 def unpacked_state(packed: bytes | None) -> OrderState:
     """The state that these bytes are; NoOrder for None. Raises ValueError for bytes that `packed_state` did not write."""
     if packed is None:
-        return NoOrder()
+        return _NO_ORDER
     if packed[:1] == b"C":
         _, version, ordered, units, currency, length = _CREATED.unpack_from(packed)
         total, customer = packed[_CREATED.size : _CREATED.size + length], packed[_CREATED.size + length :]

@@ -128,7 +128,7 @@ class AggregateWorker:
                 if record is None:
                     repeated += 1
                 else:
-                    rejected += isinstance(record, CommandRejectedRecord)
+                    rejected += type(record) is CommandRejectedRecord
                     outgoing.append(encode(record, kafka_record))
             partition.next_command = kafka_record.offset + 1
         # Counted once a run: a counter's lock costs more than the counting.
