@@ -156,6 +156,9 @@ class _ThePointerMoves:
     def __init__(self, database) -> None:
         self.database, self.waited = database, False
 
+    async def load(self, *_):
+        """Nothing."""
+
     async def apply(self, *_):
         self.database.run("set lock_timeout = '200ms'")
         try:
