@@ -35,18 +35,17 @@ class Notes:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, topic: str, handler: Notes, *, group: str, change: Callable[[FetchApp], None] = lambda _: None
+    settings: Settings, topic: str, handler: Notes, *, group: str, looks_beyond_s: float | None = None
 ) -> AsyncIterator[FetchApp]:
-    """Run an app as the services do; `change` takes a guard out of it before it starts."""
+    """Run an app as the services do. `looks_beyond_s`: the time without confirmation, if not the session timeout."""
     app = hardened_app(settings, app_id=group, topic=topic)
-    worker = FetchWorker(app, handler, session_timeout_s=settings.session_timeout_s)  # type: ignore[arg-type]
+    worker = FetchWorker(app, handler, session_timeout_s=looks_beyond_s or settings.session_timeout_s)  # type: ignore[arg-type]
 
     @app.agent(app.fetches)  # type: ignore[untyped-decorator]
     async def work(fetches: AsyncIterator[Any]) -> None:
         async for fetch in fetches:
             await worker.take(fetch)
 
-    change(app)
     await app.start()
     try:
         yield app

@@ -296,3 +296,50 @@ async def test_with_ending_the_process_nothing_is_taken_after_a_fetch_that_faile
     async with running(shared_settings, topic, notes, group=topic):
         await until(ended.is_set)
         assert notes.seen == []
+
+
+async def _the_coordinator_is_away(settings, monkeypatch) -> tuple[list[bytes | None], int]:
+    """The group does not answer for longer than the look allows, while its members' sessions last and the process runs.
+
+    Returns what was worked off, and how often the process would have ended.
+    """
+    topic, notes, reasons = f"guards-{uuid4().hex[:8]}", Notes(), Counter[str]()
+
+    def end(reason):
+        reasons[reason] += 1
+        raise Ended(reason)
+
+    async def away() -> bool:
+        return False
+
+    monkeypatch.setattr("infra.fetch_worker.end_process", end)
+    await create_topic(settings, topic)
+    lasting = settings.model_copy(update={"session_timeout_s": 15.0})
+    async with running(lasting, topic, notes, group=topic, looks_beyond_s=2.0) as app:
+        await append_all(settings, topic, [b"before"])
+        await until(lambda: notes.seen == [b"before"])
+        monkeypatch.setattr(_coordinator(app), "_do_heartbeat", away)
+        membership = app.consumer._thread.membership
+        await until(lambda: membership._clock() - membership._confirmed_at > 2.5)
+        await append_all(settings, topic, [b"meanwhile"])
+        await until(lambda: len(notes.seen) == 2 or reasons.total() > 0)
+        return notes.seen, reasons.total()
+
+
+async def test_without_the_look_at_standing_still_a_worker_ends_because_its_coordinator_is_away(shared_settings, monkeypatch):
+    def unconfirmed(self, session_timeout_s):
+        age = self._clock() - self._confirmed_at
+        return age if age > session_timeout_s else None
+
+    monkeypatch.setattr("infra.membership.Membership.slept_through_s", unconfirmed)
+    seen, ends = await _the_coordinator_is_away(shared_settings, monkeypatch)
+
+    assert seen == [b"before"]
+    assert ends > 0
+
+
+async def test_with_the_look_at_standing_still_a_worker_goes_on_while_its_coordinator_is_away(shared_settings, monkeypatch):
+    # On a busy machine a process may well stand still for two seconds; frozen it is only after more.
+    monkeypatch.setattr("infra.membership.STOOD_STILL_S", 60.0)
+
+    assert await _the_coordinator_is_away(shared_settings, monkeypatch) == ([b"before", b"meanwhile"], 0)
