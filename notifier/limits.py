@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Limits:
     """Seconds and bytes."""
 
-    handshake_s: float = 5.0
+    handshake_s: float = 10.0
     first_frame_s: float = 10.0
     ping_s: float = 20.0
     """Between two pings; a client of whom nothing is heard from one to the next is cut off."""

@@ -83,9 +83,7 @@ class Subscription:
         self._set_watermark(ends)
 
     def hold(self, event: FeedEvent, ends: Mapping[int, int]) -> None:
-        """A record that matches came live while the replay is under way: it is held, unless it is going to be replayed."""
-        if event.offset < self._watermark.get(event.partition, 0):
-            return
+        """A record that matches came live while the replay is under way; `ends` include it."""
         self._held.append(event)
         self._held_bytes += len(event.tail)
         if self._held_bytes > HELD_BYTES:

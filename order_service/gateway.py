@@ -47,6 +47,7 @@ from projections.read_models import ReadModels
 
 _CONNECTIONS = 8
 """PostgreSQL connections of one gateway: reads beyond it wait for one."""
+_RING_MIB = 8
 _GRACE_S = 2
 """Seconds that open requests get when the gateway is told to stop."""
 
@@ -74,7 +75,7 @@ def openapi_document() -> dict[str, Any]:
     health = Health("gateway")
     tail = LogTail(settings, "nobody", health=health)
     routers = _routers(CommandLog(settings, health), _log_side(settings, tail), _read_models(settings, tail, health))
-    return describe(create_app(health, [*routers, create_feed_router(SseStreams(settings, Feed(settings, tail)))]))
+    return describe(create_app(health, [*routers, create_feed_router(_streams(settings, tail))]))
 
 
 def _log_side(settings: Settings, tail: LogTail) -> LogSide:
@@ -128,7 +129,7 @@ async def serve(settings: Settings) -> None:
     reads = _read_models(settings, tail, health)
     log = _log_side(settings, tail)
     guarded = GuardedLog(commands, backlog, oldest_s=settings.max_backlog_age_s)
-    streams = SseStreams(settings, Feed(settings, tail))
+    streams = _streams(settings, tail)
     feed = [create_feed_router(streams), create_feed_demo_router(settings.feed_port)]
     server = _Server(_uvicorn_config(create_app(health, [*_routers(guarded, log, reads), *feed])))
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -153,6 +154,12 @@ async def serve(settings: Settings) -> None:
     finally:
         await log.reader.stop()
         await own.cleanup()
+
+
+def _streams(settings: Settings, tail: LogTail) -> SseStreams:
+    """The feed over HTTP. Its memory of the log is small: commands and queries come first here, and the log itself has the rest."""
+    own = settings.model_copy(update={"feed_ring_mib": min(settings.feed_ring_mib, _RING_MIB)})
+    return SseStreams(own, Feed(own, tail))
 
 
 def _read_models(settings: Settings, tail: LogTail, health: Health) -> ReadModels | None:

@@ -53,12 +53,12 @@ class _Least:
     partitions: list[int]
 
 
-def _least(work: _Least, seconds: "SimpleQueue[float]") -> None:
+def _least(work: _Least, seconds: "SimpleQueue[tuple[float, float]]") -> None:
     seconds.put(uvloop.run(_read_decode_copy(work)))
 
 
-async def _read_decode_copy(work: _Least) -> float:
-    spent = 0.0
+async def _read_decode_copy(work: _Least) -> tuple[float, float]:
+    spent = used = 0.0
     reader = new_reader(work.settings, "bench")
     await reader.start()
     ends = await log_ends(reader)
@@ -69,26 +69,27 @@ async def _read_decode_copy(work: _Least) -> float:
                 name = sql.Identifier(work.schema, table.name)
                 found = await connection.execute(sql.SQL("select * from {} where partition = %s").format(name), (partition,), binary=True)
                 rows[table.name] = [table.row(*values) for values in await found.fetchall()]
-            began = time.monotonic()
+            began, before = time.monotonic(), time.process_time()
             async for records in read_range(reader, partition, 0, ends[partition]):
                 for record in records:
                     judge(record)
             for table in TABLES:
                 await copy_rows(connection, table, _BARE, rows[table.name])
             spent += time.monotonic() - began
+            used += time.process_time() - before
     await stop_quietly(reader)
-    return spent
+    return spent, used
 
 
-def _time_least(settings: Settings, schema: str, workers: int) -> float:
-    """Seconds of the slowest process."""
+def _time_least(settings: Settings, schema: str, workers: int) -> tuple[float, float]:
+    """Seconds of the slowest process, and CPU seconds of all."""
     with psycopg.connect(**connection_arguments(settings, "bench"), autocommit=True) as connection:
         connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(_BARE)))
         connection.execute(sql.SQL("create schema {}").format(sql.Identifier(_BARE)))
         for table in TABLES:
             connection.execute(table_sql(table, _BARE).create_bare)
     context = multiprocessing.get_context("spawn")
-    seconds: SimpleQueue[float] = context.SimpleQueue()
+    seconds: SimpleQueue[tuple[float, float]] = context.SimpleQueue()
     shares = [_Least(settings, schema, list(range(number, settings.partitions, workers))) for number in range(workers)]
     processes = [context.Process(target=_least, args=(share, seconds)) for share in shares]
     for process in processes:
@@ -96,7 +97,7 @@ def _time_least(settings: Settings, schema: str, workers: int) -> float:
     spent = [seconds.get() for _ in processes]
     for process in processes:
         process.join()
-    return max(spent)
+    return max(one for one, _ in spent), sum(cpu for _, cpu in spent)
 
 
 def _cpu_seconds(server: int | None) -> float:
@@ -193,10 +194,11 @@ def _measure(settings: Settings, count: int, workers: int, servers: Sequence[int
     schema, whole, folding = asyncio.run(_rebuild(settings, workers, say))
     most = memory.stop()
     ours, theirs = used.seconds()
-    least = _time_least(settings, schema, workers)
+    least, least_cpu = _time_least(settings, schema, workers)
     say(f"rebuild              {whole:6.1f} s  {count / whole:8,.0f} records/s   (folding alone {count / folding:,.0f} records/s)")
     say(f"read, decode, COPY   {least:6.1f} s  {count / least:8,.0f} records/s")
     say(f"ratio                {least / whole:6.2f}             (folding alone {least / folding:.2f})")
+    say(f"ratio by CPU         {least_cpu / ours:6.2f}             (of the processes alone, without Kafka and PostgreSQL)")
     say(
         f"CPU of the rebuild: {ours:.0f} s of its processes, {theirs:.0f} s of Kafka and PostgreSQL: "
         f"{1e6 * (ours + theirs) / count:.0f} µs a record, so {2 * count / (ours + theirs):,.0f} records/s on 2 cores of its own"

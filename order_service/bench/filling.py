@@ -27,8 +27,8 @@ Row = tuple[int, bytes, bytes, list[tuple[str, bytes]]]
 """Partition, key, value, headers."""
 
 
-def bench_commands(count: int, partitions: int) -> Iterator[Row]:
-    """CreateOrder commands, 5 % of them repeats of one a little earlier."""
+def bench_commands(count: int, partitions: int, *, first: int = 0) -> Iterator[Row]:
+    """CreateOrder commands, 5 % of them repeats of one a little earlier. `first`: counts their keys from there, for others than before."""
     chance = random.Random(11)  # noqa: S311 - the same commands each time
     recent: list[Row] = []
     headers = CommandHeaders(None, None, None, None, None, Preferences())
@@ -36,7 +36,7 @@ def bench_commands(count: int, partitions: int) -> Iterator[Row]:
         if recent and number % _REPEAT_EVERY == 0:
             yield chance.choice(recent)
             continue
-        sender = Sender(caller=ANONYMOUS, key=str(UUID(int=number)), at=_BEGAN + number * timedelta(milliseconds=20))
+        sender = Sender(caller=ANONYMOUS, key=str(UUID(int=first + number)), at=_BEGAN + number * timedelta(milliseconds=20))
         command = build_command(CREATE, None, body, headers, sender)
         order_id = str(command.order_id)
         row: Row = (partition_of(order_id, partitions), order_id.encode(), command.model_dump_json(exclude_none=True).encode(), [])

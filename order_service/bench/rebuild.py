@@ -43,7 +43,7 @@ class RebuildPart:
 
     async def floor(self) -> Sample:
         """The least that a rebuild could cost; its start and the fetching of the rows are not timed."""
-        seconds = await asyncio.to_thread(_time_least, self._servers.settings, self._schema, self._workers)
+        seconds, _ = await asyncio.to_thread(_time_least, self._servers.settings, self._schema, self._workers)
         return {"records/s": self._records / seconds}
 
     async def leave(self) -> None:

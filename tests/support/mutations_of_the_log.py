@@ -105,15 +105,15 @@ MUTATIONS_OF_THE_LOG = (
     Mutation(
         "the memory of commands",
         "order_aggregate/partition.py",
-        "        if command.id.bytes in self._decided:\n            return None",
+        "        if command_key in self._decided:\n            return None",
         "",
         _NEXT + "test_with_the_memory_of_commands_one_that_was_sent_twice_ends_once",
     ),
     Mutation(
         "the memory of keys",
         "order_aggregate/partition.py",
-        "key_used = command.key_hash is not None and _key_memory(command.key_hash) in self._keys",
-        "key_used = False",
+        "key_used=key is not None and key in self._keys",
+        "key_used=False",
         _CORE + "test_with_the_memory_of_keys_it_is_rejected",
     ),
     Mutation(
@@ -140,8 +140,8 @@ MUTATIONS_OF_THE_LOG = (
     Mutation(
         "a rejection is a record",
         "order_aggregate/worker.py",
-        "outgoing.append(encode(record, kafka_record))",
-        "outgoing.extend([] if isinstance(record, CommandRejectedRecord) else [encode(record, kafka_record)])",
+        "                    outgoing.append(encode(record, kafka_record))",
+        "                    outgoing += [] if isinstance(record, CommandRejectedRecord) else [encode(record, kafka_record)]",
         _STATE + "test_with_a_record_for_a_rejection_it_stays_refused",
     ),
     Mutation(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import httpx
@@ -123,3 +124,33 @@ async def test_it_stops_within_three_seconds(stack: Stack, workers: list[Service
         assert "Traceback" not in process.log.read_text()
     finally:
         process.end()
+
+
+async def test_the_feed_is_streamed_snapshot_first_and_ends_with_a_word_when_the_gateway_stops(stack: Stack, workers: list[ServiceProcess]):
+    url = f"http://127.0.0.1:{free_port()}"
+    environment = {**stack.environment, "ORDERS_HTTP_PORT": url.rpartition(":")[2]}
+    process = ServiceProcess("order_service.gateway", environment, stack.folder / "streaming.log").start()
+    try:
+        await process.until("running")
+        wait = {"Prefer": "wait=10, for=visible"}
+        async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+            order_id = (await client.post("/orders", json=ORDER, headers=wait)).json()["order_id"]
+            async with client.stream("GET", "/feed", params={"order_id": order_id, "snapshot": "true"}) as stream:
+                lines = stream.aiter_lines()
+                assert [name async for name in _names(lines, "caught_up")] == ["subscribed", "snapshot", "caught_up"]
+                assert (await client.post(f"/orders/{order_id}/ship", json={"tracking_number": "T"}, headers=wait)).status_code == 200
+                assert [name async for name in _names(lines, "event") if name != "heartbeat"] == ["event"]
+                stopped = asyncio.create_task(asyncio.to_thread(process.stop, 5))
+                assert [name async for name in _names(lines, "closing") if name != "heartbeat"] == ["closing"]
+        assert await stopped == 0
+    finally:
+        process.end()
+
+
+async def _names(lines: AsyncIterator[str], last: str) -> AsyncIterator[str]:
+    """The names of a stream's next events, up to one of this name."""
+    async for line in lines:
+        if line.startswith("event: "):
+            yield line.removeprefix("event: ")
+            if line == f"event: {last}":
+                return

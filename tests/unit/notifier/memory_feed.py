@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -164,9 +165,14 @@ class RawClient:
         self.status = 0
 
     @classmethod
-    async def connect(cls, port: int, *, path: str = "/feed", **headers: str) -> "RawClient":
-        """Shake hands; `status` and `answer` (its headers) say how it went."""
-        client = cls(*await asyncio.open_connection("127.0.0.1", port, limit=1 << 22))
+    async def connect(cls, port: int, *, path: str = "/feed", small: bool = False, **headers: str) -> "RawClient":
+        """Shake hands; `status` and `answer` (its headers) say how it went. `small`: the kernel holds little for it."""
+        end = socket.socket()
+        if small:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+        end.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(end, ("127.0.0.1", port))
+        client = cls(*await asyncio.open_connection(sock=end, limit=1 << 22))
         lines = {
             "Host": f"127.0.0.1:{port}",
             "Upgrade": "websocket",

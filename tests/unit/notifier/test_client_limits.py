@@ -111,18 +111,21 @@ async def test_sockets_beyond_all_measure_are_not_even_listened_to(monkeypatch: 
 async def test_who_does_not_read_is_not_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notifier.stalls.PATIENCE_S", 0.1)
     feed = await MemoryFeed.start(limits=Limits(frames=1_000_000))
-    raw = await RawClient.connect(feed.port)
+    raw = await RawClient.connect(feed.port, small=True)
+    await raw.send(frame(TEXT, b'{"type":"subscribe"}'))
+    await raw.until("caught_up")
     raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
     (connection,) = feed.server._clients
+    records = [created(customer_id="x" * 200) for _ in range(50)]
     most = 0
-    asking = b"".join(frame(TEXT, b'{"type":"subscribe","id":"%d"}' % number) for number in range(100))
+    asking = b"".join(frame(TEXT, b'{"type":"%b","id":"x"}' % kind) for kind in (b"subscribe", b"unsubscribe") * 200)
     asking += b"".join(frame(PING, b"x" * 125) for _ in range(100))
     async with asyncio.timeout(DEADLINE_S):
         while feed.server.clients:
             raw.writer.write(asking)
-            feed.log.show(0, *[created(customer_id="x" * 200) for _ in range(50)])
+            feed.log.show(0, *records)
             most = max(most, connection.transport.get_write_buffer_size())
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
     assert most < 512 * 1024
     await feed.stop()
 

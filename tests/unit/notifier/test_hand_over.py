@@ -1,5 +1,6 @@
 """Replay and live interleaved in every way: no gap, nothing twice, each partition in order, each position exact."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from event_schemas.feed import FeedFilter
 from event_schemas.positions import Position
 from infra.kafka import partition_of
+from notifier import live_end as live_end_module
 from notifier import replay as replay_module
 from notifier import subscription as subscription_module
 from notifier.feed_event import FeedEvent
@@ -54,8 +56,10 @@ def live_end(log: FakeLog, ring_records: int = 0) -> LiveEnd:
 class Run:
     """A subscription on its way, moved on step by step as the session and the log move it."""
 
-    def __init__(self, log: FakeLog, live: LiveEnd, wanted: FeedFilter, start: dict[int, int]) -> None:
-        self.log, self.live, self.outbox = log, live, RememberingOutbox()
+    def __init__(
+        self, log: FakeLog, live: LiveEnd, wanted: FeedFilter, start: dict[int, int], outbox: RememberingOutbox | None = None
+    ) -> None:
+        self.log, self.live, self.outbox = log, live, outbox or RememberingOutbox()
         self.subscription = Subscription(wanted, start, live.ends, outbox=self.outbox)
         self.parked = False
         live.add(self.subscription)
@@ -146,10 +150,10 @@ def check_hand_over(case: Case) -> None:
                     run.park_or_resume()
             run.settle()
         run.finish()
-    judge(log, start, wanted, run.outbox)
+    judge_all(log, start, wanted, run.outbox)
 
 
-def judge(log: FakeLog, start: dict[int, int], wanted: FeedFilter, outbox: RememberingOutbox) -> None:
+def judge_all(log: FakeLog, start: dict[int, int], wanted: FeedFilter, outbox: RememberingOutbox) -> None:
     """Against the log itself."""
     expected = {
         str(counted.record.id): counted
@@ -161,7 +165,7 @@ def judge(log: FakeLog, start: dict[int, int], wanted: FeedFilter, outbox: Remem
     assert sorted(frame["event"]["id"] for frame in frames) == sorted(expected)
     assert [frame["seq"] for frame in frames] == list(range(1, len(frames) + 1))
     shown = [expected[frame["event"]["id"]] for frame in frames]
-    for partition in range(PARTITIONS):
+    for partition in log.records:
         offsets = [counted.offset for counted in shown if counted.partition == partition]
         assert offsets == sorted(offsets)
     rest = set(expected)
@@ -197,6 +201,34 @@ def test_what_would_have_to_be_held_beyond_the_limit_is_read_from_the_log_again(
     for partition in range(PARTITIONS):
         log.deliver(live, partition, 100)
     assert subscription.to_replay() == log.ranges_from_zero() != before
+
+
+class ParkingOutbox(RememberingOutbox):
+    """Its client stops reading in the middle of a run."""
+
+    def __init__(self, park: Callable[[], None]) -> None:
+        super().__init__()
+        self.park = park
+
+    def flush(self) -> None:
+        """As an Outbox."""
+        if len(self.queued) == 2:
+            self.park()
+
+
+def test_who_is_parked_in_the_middle_of_a_run_misses_nothing_of_its_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_end_module, "_PIECE_BYTES", 0)
+    log = FakeLog(1)
+    live = live_end(log, 1_000)
+    outbox = ParkingOutbox(lambda: run.park_or_resume())  # noqa: PLW0108 there is no run yet
+    run = Run(log, live, FeedFilter(), {0: 0}, outbox)
+    for _ in range(5):
+        log.append(0, created())
+    log.deliver(live, 0, 5)
+    assert len(outbox.queued) == 2
+    run.park_or_resume()
+    run.from_memory()
+    judge_all(log, {0: 0}, FeedFilter(), outbox)
 
 
 def test_an_order_s_replay_reads_only_its_partition() -> None:

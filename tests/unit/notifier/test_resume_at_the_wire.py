@@ -70,13 +70,13 @@ class Wanderer:
 async def test_clients_that_come_and_go_between_two_instances_miss_nothing(ring_mib: int) -> None:
     feeds = [await MemoryFeed.start(partitions=3, ORDERS_FEED_RING=ring_mib) for _ in range(2)]
     feeds[1].log.records = feeds[0].log.records
-    wanderers = [Wanderer(feeds, seed) for seed in range(12)]
+    wanderers = [Wanderer(feeds, seed) for seed in range(6)]
     stop = asyncio.Event()
     chance = random.Random(7)
     async with asyncio.TaskGroup() as group:
         for wanderer in wanderers:
             group.create_task(wanderer.wander(stop))
-        for _ in range(400):
+        for _ in range(200):
             partition = chance.randrange(3)
             feeds[0].log.append(partition, created())
             for feed in feeds:
@@ -100,7 +100,7 @@ async def test_clients_that_come_and_go_between_two_instances_miss_nothing(ring_
 
 async def test_a_client_that_stops_reading_is_parked_and_misses_nothing() -> None:
     feed = await MemoryFeed.start()
-    raw = await RawClient.connect(feed.port)
+    raw = await RawClient.connect(feed.port, small=True)
     await raw.say(type="subscribe", id="a")
     await raw.until("caught_up")
     await raw.say(type="subscribe", id="b", filter={"types": ["OrderCreated"]})
