@@ -45,7 +45,7 @@ def test_a_finding_says_whether_it_is_as_wanted() -> None:
     assert not Finding("p99", 51.0, "ms", at_most=50).stands
     assert not Finding("frames", 9.0, at_least=10, at_most=10).stands
     assert str(Finding("p99", 51.0, "ms", at_most=50)) == "  p99: 51 ms  (at most 50 wanted: NO)"
-    machine = Machine(2, 24.0, "a processor", "a system", "3.11.7", 0.5)
+    machine = Machine(2, 24.0, "a processor", "a system", "3.11.7", 0.5, 30.0)
     result = LoadResult("2026-01-01T00:00:00+00:00", machine, "hold", [Finding("p99", 49.0, at_most=50), Finding("told", 1.0)])
     assert result.stands
     assert result.as_object()["findings"][1] == {

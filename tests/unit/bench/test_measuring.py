@@ -41,7 +41,7 @@ class Pretended:
 
 
 def _machine() -> Machine:
-    return Machine(2, 24.0, "a processor", "a system", "3.11.7", 0.5)
+    return Machine(2, 24.0, "a processor", "a system", "3.11.7", 0.5, 30.0)
 
 
 async def test_rounds_take_turns_after_a_warm_up_that_does_not_count() -> None:
