@@ -20,12 +20,17 @@ class _Client(asyncio.Protocol):
         self._transports = transports
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transports.append(cast(asyncio.WriteTransport, transport))  # uvloop's is none by its class
+        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is none by its class
+        self._transports.append(self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        # Whoever looks whether this port answers connects too; uvloop raises when a closed transport is written to.
+        self._transports.remove(self._transport)
 
 
 async def _write_all(transports: list[asyncio.WriteTransport], events: int, frame: bytes) -> None:
     for _ in range(events):
-        for transport in transports:
+        for transport in transports:  # no await: none is lost meanwhile
             transport.write(frame)
         await asyncio.sleep(0)
         while any(transport.get_write_buffer_size() > _PAUSE_ABOVE for transport in transports[:1]):  # noqa: ASYNC110 - as it drains

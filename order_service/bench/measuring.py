@@ -66,7 +66,7 @@ class Part(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A metric's rounds. `ratio`: the median of the rounds' own ratios to the floor; None without a floor."""
+    """A metric's rounds. `ratio`: the median of the rounds' own ratios; None without a floor, or with one too small to see."""
 
     metric: Metric
     measured: Sequence[float]
@@ -90,9 +90,8 @@ class Figure:
     @property
     def ratio(self) -> float | None:
         """To the floor."""
-        if not self.floor:
-            return None
-        return statistics.median(one / least for one, least in zip(self.measured, self.floor, strict=True) if least)
+        ratios = [one / least for one, least in zip(self.measured, self.floor, strict=True) if least] if self.floor else []
+        return statistics.median(ratios) if ratios else None
 
     @property
     def stands(self) -> bool | None:

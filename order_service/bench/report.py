@@ -72,7 +72,7 @@ def as_text(report: Report, *, bars: bool) -> str:
 
 
 def _plain(figure: Figure) -> str:
-    floor = f", floor {_number(figure.floor_median)}, ratio {figure.ratio:.2f}" if figure.floor_median is not None else ""
+    floor = f", floor {_number(figure.floor_median)}, {_ratio(figure)}" if figure.floor_median is not None else ""
     return f"  {figure.metric.name} {_number(figure.median)} (spread {figure.spread:.0%}){floor}{_judged(figure)}"
 
 
@@ -81,9 +81,13 @@ def _drawn(figure: Figure) -> list[str]:
     largest = max(figure.median, floor or 0.0) or 1.0
     lines = [f"  {figure.metric.name:<26} {_number(figure.median):>10}  {_bar(figure.median / largest)}  spread {figure.spread:.0%}"]
     if floor is not None:
-        ratio = f"ratio {figure.ratio:.2f}{_judged(figure)}"
+        ratio = f"{_ratio(figure)}{_judged(figure)}"
         lines.append(f"  {'floor':>26} {_number(floor):>10}  {_bar(floor / largest, '░')}  {ratio}")
     return lines
+
+
+def _ratio(figure: Figure) -> str:
+    return "no ratio" if figure.ratio is None else f"ratio {figure.ratio:.2f}"
 
 
 def _judged(figure: Figure) -> str:

@@ -33,7 +33,8 @@ def test_what_a_killed_run_left_is_cleared_up() -> None:
         "import subprocess, sys, os\n"
         "from order_service.bench.home import BenchHome\n"
         "home = BenchHome()\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)\n"
+        # With our pipe in its hands we would wait for its end.
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True, stdout=-3, stderr=-3)\n"
         "home.started(child.pid)\n"
         "print(home.folder, child.pid, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"

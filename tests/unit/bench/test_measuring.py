@@ -87,6 +87,14 @@ def test_less_is_better_needs_at_most_the_wanted_ratio(cost: float, stands: bool
     assert figure.stands is stands
 
 
+def test_a_floor_that_was_too_small_to_see_gives_no_ratio() -> None:
+    part = result_of(Pretended(), [{"things/s": 70.0, "CPU ms a thing": 3.0}], [{"things/s": 100.0, "CPU ms a thing": 0.0}])
+    assert (part.figures[1].ratio, part.figures[1].stands) == (None, None)
+    report = Report("2026-01-01T00:00:00+00:00", "tiny", _machine(), [part])
+    assert "CPU ms a thing 3 (spread 0%), floor 0, no ratio\n" in as_text(report, bars=False)
+    assert "no ratio" in as_text(report, bars=True)
+
+
 def test_the_spread_is_a_share_of_the_median() -> None:
     assert spread([90.0, 100.0, 120.0]) == pytest.approx(0.3)
     assert spread([5.0]) == 0.0
