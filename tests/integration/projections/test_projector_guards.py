@@ -6,7 +6,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
-from infra.log_reader import new_piece_reader
+from infra.kafka import new_piece_reader
 from projections import projector as projector_module
 from projections import runs
 from projections.checkpoints import lock_checkpoints, read_checkpoints, save_checkpoints

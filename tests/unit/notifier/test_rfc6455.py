@@ -161,4 +161,5 @@ async def test_byte_by_byte(raw: RawClient) -> None:
     for byte in frame(TEXT, SUBSCRIBE) + frame(PING, b"x" * 20):
         await raw.send(bytes((byte,)))
         await asyncio.sleep(0)
-    assert [(await raw.next()).opcode for _ in range(3)] == [TEXT, TEXT, PONG]
+    # The library answers a ping by itself, maybe before the session has had its turn.
+    assert sorted([(await raw.next()).opcode for _ in range(3)]) == [TEXT, TEXT, PONG]
