@@ -1,4 +1,4 @@
-"""Values built from parts that are valid already: what pydantic's `model_construct` and `UUID` give, at a fraction of their price.
+"""Values built from parts that are valid already: what pydantic's `model_construct` and `UUID` give, with less work.
 
 Only for parts that were validated by the same types, or made by this code. Tests hold the results against the slow way.
 """

@@ -18,6 +18,8 @@ from infra.standstill import Pulse, end_when_blocked, end_when_stuck
 
 QUEUED_FETCHES = 4
 """Fetches that may wait for the agent; fetching waits for working off."""
+FETCH_RECORDS = 2_000
+"""Most records of one fetch that is handed over, of all partitions together (docs/performance.md has the curve)."""
 STOP_LIMIT_S = 2.5
 """A clean stop that takes longer ends anyway: nothing is lost by it."""
 
@@ -64,7 +66,7 @@ def hardened_app(settings: Settings, *, app_id: str, topic: str, store: str = "m
         broker_heartbeat_interval=settings.session_timeout_s / 4,
         broker_request_timeout=max(20.0, settings.session_timeout_s + 10.0),
         broker_rebalance_timeout=15.0,
-        broker_max_poll_records=2000,
+        broker_max_poll_records=FETCH_RECORDS,
         producer_linger=0.0,
         producer_max_batch_size=MAX_BATCH_BYTES,
         producer_max_request_size=MAX_REQUEST_BYTES,

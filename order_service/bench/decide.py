@@ -1,6 +1,7 @@
 """decide: how fast one aggregate worker works off a topic full of commands, beside a loop without Faust and without guards."""
 
 import shutil
+from collections.abc import Sequence
 
 from event_schemas.topics import COMMANDS, EVENTS
 from infra.kafka import new_reader
@@ -26,8 +27,9 @@ class Decide:
         Metric("CPU µs a command", "µs", more_is_better=False),
     )
 
-    def __init__(self, servers: Servers, *, commands: int) -> None:
-        self._servers, self._commands = servers, commands
+    def __init__(self, servers: Servers, *, commands: int, workers: int = 1, fetch_records: int | None = None) -> None:
+        self._servers, self._commands, self._workers = servers, commands, workers
+        self._fetch_records = fetch_records
 
     async def enter(self) -> None:
         """Fill the topic once: an empty log makes a worker begin with its first command again."""
@@ -36,7 +38,9 @@ class Decide:
 
     async def measured(self) -> Sample:
         """`python -m order_aggregate`."""
-        return await self._round("order_aggregate")
+        if self._fetch_records is None:
+            return await self._round("order_aggregate", workers=self._workers)
+        return await self._round("order_service.bench.fetch_sized", "order_aggregate", str(self._fetch_records), workers=self._workers)
 
     async def floor(self) -> Sample:
         """The bare loop."""
@@ -45,17 +49,19 @@ class Decide:
     async def leave(self) -> None:
         """Nothing runs between rounds."""
 
-    async def _round(self, module: str) -> Sample:
+    async def _round(self, module: str, *arguments: str, workers: int = 1) -> Sample:
         await self._servers.new_topics(EVENTS)
         shutil.rmtree(self._servers.snapshots, ignore_errors=True)
-        worker = self._servers.process(module)
-        worker.start()
+        processes = [self._servers.process(module, *arguments) for _ in range(workers)]
+        for process in processes:
+            process.start()
         try:
-            return await self._timed(worker)
+            return await self._timed(processes)
         finally:
-            worker.stop()
+            for process in processes:
+                process.stop()
 
-    async def _timed(self, worker: BenchProcess) -> Sample:
+    async def _timed(self, workers: Sequence[BenchProcess]) -> Sample:
         reader = new_reader(self._servers.settings, "order-bench")
         await reader.start()
 
@@ -63,7 +69,7 @@ class Decide:
             return sum((await log_ends(reader)).values())
 
         def cpu_s() -> dict[str, float]:
-            return {"worker": worker.cpu_s()} | self._servers.cpu_s()
+            return {"workers": sum(worker.cpu_s() for worker in workers)} | self._servers.cpu_s()
 
         try:
             timed = await grown(decided, unique_of(self._commands), cpu_s, look_s=_LOOK_S, within_s=_WITHIN_S)
@@ -71,7 +77,7 @@ class Decide:
             await stop_quietly(reader)
         return {
             "commands/s": self._commands / timed.seconds,
-            "CPU µs a command": 1e6 * timed.cpu_s["worker"] / self._commands,
+            "CPU µs a command": 1e6 * timed.cpu_s["workers"] / self._commands,
             "CPU µs a command, kafka": 1e6 * timed.cpu_s["kafka"] / self._commands,
-            "memory MiB": worker.memory_mib(),
+            "memory MiB": sum(worker.memory_mib() for worker in workers),
         }

@@ -2,6 +2,8 @@
 
 import os
 import platform
+import statistics
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,16 @@ from typing import Any
 import psutil
 
 _CPU_INFO = Path("/proc/cpuinfo")
+_PASSES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What figures depend on. `load`: of the last minute, when the run began; other work than ours is in it."""
+    """What figures depend on, when the run began. `load`: of the last minute; other work than ours is in it.
+
+    `pass_ns`: CPU nanoseconds of one pass of a counting loop. A machine that is shared gives more or less for a CPU second: figures of
+    two runs compare only as far as this one does.
+    """
 
     cores: int
     memory_gib: float
@@ -21,6 +28,7 @@ class Machine:
     system: str
     python: str
     load: float
+    pass_ns: float
 
     @classmethod
     def here(cls) -> "Machine":
@@ -32,6 +40,7 @@ class Machine:
             system=f"{platform.system()} {platform.release()}",
             python=platform.python_version(),
             load=round(os.getloadavg()[0], 2),
+            pass_ns=round(_pass_ns(), 1),
         )
 
     def as_object(self) -> dict[str, Any]:
@@ -41,8 +50,19 @@ class Machine:
     def __str__(self) -> str:
         return (
             f"{self.cores} cores ({self.processor}), {self.memory_gib:g} GiB, {self.system}, "
-            f"Python {self.python}, load {self.load:g} at the start"
+            f"Python {self.python}, load {self.load:g} and {self.pass_ns:g} ns a loop pass at the start"
         )
+
+
+def _pass_ns() -> float:
+    """The median of a few tries."""
+    tries = []
+    for _ in range(7):
+        began, count = time.process_time(), 0
+        while count < _PASSES:
+            count += 1
+        tries.append(1e9 * (time.process_time() - began) / _PASSES)
+    return statistics.median(tries)
 
 
 def _processor() -> str:

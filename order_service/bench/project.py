@@ -1,6 +1,7 @@
 """project: how fast one projections worker applies a log to all five tables, beside one plain loop that writes the same rows."""
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, LiteralString, Self
 
@@ -32,8 +33,9 @@ class Project:
         Metric("CPU µs a record, postgres", "µs", more_is_better=False),
     )
 
-    def __init__(self, servers: Servers, *, orders: int) -> None:
-        self._servers, self._orders = servers, orders
+    def __init__(self, servers: Servers, *, orders: int, workers: int = 1, fetch_records: int | None = None) -> None:
+        self._servers, self._orders, self._workers = servers, orders, workers
+        self._fetch_records = fetch_records
         self._records = 0
 
     async def enter(self) -> None:
@@ -45,38 +47,43 @@ class Project:
     async def measured(self) -> Sample:
         """`python -m projections`, on an empty database."""
         self._servers.use_new_database()
-        return await self._round("projections", None)
+        if self._fetch_records is None:
+            return await self._round(None, "projections", workers=self._workers)
+        sized = ("order_service.bench.fetch_sized", "projections", str(self._fetch_records))
+        return await self._round(None, *sized, workers=self._workers)
 
     async def floor(self) -> Sample:
         """The plain loop, in the database of the round before."""
-        return await self._round("order_service.bench.floor_project", FLOOR_SCHEMA)
+        return await self._round(FLOOR_SCHEMA, "order_service.bench.floor_project")
 
     async def leave(self) -> None:
         """Nothing runs between rounds."""
 
-    async def _round(self, module: str, schema: str | None) -> Sample:
-        worker = self._servers.process(module)
+    async def _round(self, schema: str | None, module: str, *arguments: str, workers: int = 1) -> Sample:
+        processes = [self._servers.process(module, *arguments) for _ in range(workers)]
         with _Applied(self._servers.settings, schema) as applied:
             applied.forget()
-            worker.start()
+            for process in processes:
+                process.start()
             try:
-                return await self._timed(worker, applied)
+                return await self._timed(processes, applied)
             finally:
-                worker.stop()
+                for process in processes:
+                    process.stop()
 
-    async def _timed(self, worker: BenchProcess, applied: "_Applied") -> Sample:
+    async def _timed(self, workers: Sequence[BenchProcess], applied: "_Applied") -> Sample:
         async def done() -> int:
             return await asyncio.to_thread(applied.count)
 
         def cpu_s() -> dict[str, float]:
-            return {"worker": worker.cpu_s()} | self._servers.cpu_s()
+            return {"workers": sum(worker.cpu_s() for worker in workers)} | self._servers.cpu_s()
 
         timed = await grown(done, self._records, cpu_s, look_s=_LOOK_S, within_s=_WITHIN_S)
         return {
             "records/s": self._records / timed.seconds,
-            "CPU µs a record": 1e6 * timed.cpu_s["worker"] / self._records,
+            "CPU µs a record": 1e6 * timed.cpu_s["workers"] / self._records,
             "CPU µs a record, postgres": 1e6 * timed.cpu_s["postgres"] / self._records,
-            "memory MiB": worker.memory_mib(),
+            "memory MiB": sum(worker.memory_mib() for worker in workers),
         }
 
 

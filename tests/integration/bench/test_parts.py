@@ -33,13 +33,13 @@ def test_what_a_killed_run_left_is_cleared_up() -> None:
         "import subprocess, sys, os\n"
         "from order_service.bench.home import BenchHome\n"
         "home = BenchHome()\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], stdout=2, start_new_session=True)\n"
+        # With our pipe in its hands we would wait for its end.
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True, stdout=-3, stderr=-3)\n"
         "home.started(child.pid)\n"
         "print(home.folder, child.pid, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    # The child keeps what it inherits: with a pipe of its own this would wait for its end.
-    killed = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
     folder, pid = killed.stdout.split()
     left = ProcessIdentity.of(int(pid))
     mine = BenchHome()

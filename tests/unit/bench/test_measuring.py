@@ -41,7 +41,7 @@ class Pretended:
 
 
 def _machine() -> Machine:
-    return Machine(2, 24.0, "a processor", "a system", "3.11.7", 0.5)
+    return Machine(2, 24.0, "a processor", "a system", "3.11.7", 0.5, 30.0)
 
 
 async def test_rounds_take_turns_after_a_warm_up_that_does_not_count() -> None:
@@ -85,6 +85,14 @@ def test_more_is_better_needs_at_least_the_wanted_ratio(speed: float, stands: bo
 def test_less_is_better_needs_at_most_the_wanted_ratio(cost: float, stands: bool) -> None:
     _, figure = result_of(Pretended(), [{"things/s": 1.0, "CPU ms a thing": cost}], [{"things/s": 1.0, "CPU ms a thing": 1.0}]).figures
     assert figure.stands is stands
+
+
+def test_a_floor_that_was_too_small_to_see_gives_no_ratio() -> None:
+    part = result_of(Pretended(), [{"things/s": 70.0, "CPU ms a thing": 3.0}], [{"things/s": 100.0, "CPU ms a thing": 0.0}])
+    assert (part.figures[1].ratio, part.figures[1].stands) == (None, None)
+    report = Report("2026-01-01T00:00:00+00:00", "tiny", _machine(), [part])
+    assert "CPU ms a thing 3 (spread 0%), floor 0, no ratio\n" in as_text(report, bars=False)
+    assert "no ratio" in as_text(report, bars=True)
 
 
 def test_the_spread_is_a_share_of_the_median() -> None:
