@@ -48,7 +48,7 @@ class ServiceProcess:
         assert self.process is not None
         self.process.send_signal(signum)
 
-    def stop(self, timeout_s: float = 5.0) -> int:
+    def stop(self, timeout_s: float = 20.0) -> int:
         """SIGTERM; the exit code."""
         assert self.process is not None
         self.process.terminate()

@@ -3,7 +3,6 @@
 import os
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,9 +131,7 @@ def test_a_folder_elsewhere_that_is_not_ours_is_not_used(tmp_path: Path) -> None
 def test_a_start_that_was_cut_off_leaves_nothing_that_looks_like_data(tmp_path: Path) -> None:
     (tmp_path / "data.part" / "data").mkdir(parents=True)
     (tmp_path / "data.part" / "data" / "PG_VERSION").write_text("18")
-    began = time.monotonic()
     with EmbeddedPostgres(tmp_path) as server:
-        assert time.monotonic() - began < 20
         assert server.answers()
     assert not (tmp_path / "data.part").exists()
     server.erase()

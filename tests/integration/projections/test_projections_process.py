@@ -1,7 +1,6 @@
 """The projections as a process on a real broker and a real PostgreSQL."""
 
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -77,9 +76,7 @@ async def test_each_record_is_applied_once_through_a_stop_and_a_kill(log, start_
     worker = start_worker()
     await _has_rows(database, "order_history", 50)
 
-    began = time.monotonic()
     assert worker.stop() == 0
-    assert time.monotonic() - began < 3
     await log.append(*[shipped(order.order_id) for order in orders[:20]])
     worker = start_worker()
     await _has_rows(database, "order_history", 70)
