@@ -45,6 +45,10 @@ class _Behind:
     headers: Mapping[str, str]
 
 
+class _NobodyWaits(Exception):
+    """Whoever asked has gone: the connection is for the next."""
+
+
 class ReadModels:
     """The read side of one process. Any number of requests read at once; waiting costs one poller for all of them."""
 
@@ -55,6 +59,7 @@ class ReadModels:
         self._log_end = log_end
         self._watch = CheckpointWatch(self._next_offsets)
         self._looking: set[asyncio.Task[Any]] = set()
+        self._awaited: set[asyncio.Task[Any]] = set()
 
     @property
     def pool(self) -> AsyncConnectionPool[AsyncConnection[Any]]:
@@ -92,12 +97,17 @@ class ReadModels:
     async def _answer(self, query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
         """One look, within ANSWER_S. It runs in a task of its own, for a frozen PostgreSQL does not even let itself be interrupted.
 
-        Nobody interrupts that task: cut off between a connection and its pool, it could take the connection with it.
+        Nobody interrupts that task: cut off between a connection and its pool, it could take the connection with it. When its turn
+        comes and nobody waits for it any more, it gives the connection back unused.
         """
         task = asyncio.create_task(self._attempts(query, wanted))
         self._looking.add(task)
+        self._awaited.add(task)
         task.add_done_callback(self._looked)
-        done, _ = await asyncio.wait({task}, timeout=ANSWER_S)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=ANSWER_S)
+        finally:
+            self._awaited.discard(task)
         if not done:
             raise self._unavailable()
         return task.result()
@@ -136,7 +146,13 @@ class ReadModels:
         return True
 
     async def _attempt(self, query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
-        async with self._pool.connection(timeout=ANSWER_S - 0.5) as connection, connection.transaction():
+        async with self._pool.connection(timeout=ANSWER_S - 0.5) as connection:
+            if asyncio.current_task() not in self._awaited:
+                raise _NobodyWaits
+            return await self._look(connection, query, wanted)
+
+    async def _look(self, connection: AsyncConnection[Any], query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
+        async with connection.transaction():
             snapshot = await open_snapshot(connection)
             if wanted is not None and not snapshot.holds(wanted, self._log_end.identity):
                 return _Behind(self._freshness(snapshot))
