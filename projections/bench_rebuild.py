@@ -11,7 +11,6 @@ writes the log first, by itself, and measures later; without `--folder` both hap
 
 import argparse
 import asyncio
-import multiprocessing
 import os
 import resource
 import sys
@@ -19,99 +18,21 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 import psutil
-import psycopg
-import uvloop
-from psycopg import AsyncConnection, sql
 
-from infra.database import connection_arguments
 from infra.embedded.kafka import EmbeddedKafka
 from infra.embedded.postgres import EmbeddedPostgres
-from infra.gate import judge
 from infra.kafka import new_reader
-from infra.log_reader import log_ends, read_range, stop_quietly
+from infra.log_reader import log_ends, stop_quietly
+from infra.process_usage import cpu_s, family, memory_mib
 from infra.settings import Settings
-from infra.table_copy import copy_rows
-from infra.table_sql import table_sql
 from infra.topic_guard import create_topics
+from projections.bench_least import time_least
 from projections.bench_log import write_bench_log
 from projections.rebuild import Rebuild, RebuildOptions
 from projections.rebuild_progress import Progress
-from projections.tables import TABLES
-
-_BARE = "bench_least"
-
-
-@dataclass(frozen=True)
-class _Least:
-    settings: Settings
-    schema: str
-    partitions: list[int]
-
-
-def _least(work: _Least, seconds: "SimpleQueue[tuple[float, float]]") -> None:
-    seconds.put(uvloop.run(_read_decode_copy(work)))
-
-
-async def _read_decode_copy(work: _Least) -> tuple[float, float]:
-    spent = used = 0.0
-    reader = new_reader(work.settings, "bench")
-    await reader.start()
-    ends = await log_ends(reader)
-    async with await AsyncConnection.connect(**connection_arguments(work.settings, "bench"), autocommit=True) as connection:
-        for partition in work.partitions:
-            rows = {}
-            for table in TABLES:
-                name = sql.Identifier(work.schema, table.name)
-                found = await connection.execute(sql.SQL("select * from {} where partition = %s").format(name), (partition,), binary=True)
-                rows[table.name] = [table.row(*values) for values in await found.fetchall()]
-            began, before = time.monotonic(), time.process_time()
-            async for records in read_range(reader, partition, 0, ends[partition]):
-                for record in records:
-                    judge(record)
-            for table in TABLES:
-                await copy_rows(connection, table, _BARE, rows[table.name])
-            spent += time.monotonic() - began
-            used += time.process_time() - before
-    await stop_quietly(reader)
-    return spent, used
-
-
-def _time_least(settings: Settings, schema: str, workers: int) -> tuple[float, float]:
-    """Seconds of the slowest process, and CPU seconds of all."""
-    with psycopg.connect(**connection_arguments(settings, "bench"), autocommit=True) as connection:
-        connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(_BARE)))
-        connection.execute(sql.SQL("create schema {}").format(sql.Identifier(_BARE)))
-        for table in TABLES:
-            connection.execute(table_sql(table, _BARE).create_bare)
-    context = multiprocessing.get_context("spawn")
-    seconds: SimpleQueue[tuple[float, float]] = context.SimpleQueue()
-    shares = [_Least(settings, schema, list(range(number, settings.partitions, workers))) for number in range(workers)]
-    processes = [context.Process(target=_least, args=(share, seconds)) for share in shares]
-    for process in processes:
-        process.start()
-    spent = [seconds.get() for _ in processes]
-    for process in processes:
-        process.join()
-    return max(one for one, _ in spent), sum(cpu for _, cpu in spent)
-
-
-def _cpu_seconds(server: int | None) -> float:
-    """What a server has used, its ended children included; psutil's times of a process that is gone count nothing."""
-    if server is None:
-        return 0.0
-    root, used = psutil.Process(server), 0.0
-    for process in [root, *root.children(recursive=True)]:
-        try:
-            times = process.cpu_times()
-        except psutil.Error:
-            continue
-        used += times.user + times.system + times.children_user + times.children_system
-    return used
 
 
 class _Used:
@@ -124,11 +45,18 @@ class _Used:
     def _now(self) -> tuple[float, float]:
         own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
         ours = own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime
-        return ours, sum(map(_cpu_seconds, self._servers))
+        return ours, sum(map(cpu_s, self._servers))
 
     def seconds(self) -> tuple[float, float]:
         ours, servers = self._now()
         return ours - self._began[0], servers - self._began[1]
+
+
+def _is_python(process: psutil.Process) -> bool:
+    try:
+        return process.name().startswith("python")
+    except psutil.Error:
+        return False
 
 
 class _Memory:
@@ -142,15 +70,8 @@ class _Memory:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.5):
-            own = psutil.Process()
-            mine = [one for one in own.children(recursive=True) if one.name().startswith("python")]
-            total = 0
-            for process in [own, *mine]:
-                try:
-                    total += process.memory_full_info().pss
-                except psutil.Error:
-                    continue
-            self.most = max(self.most, total / 2**20)
+            own, *children = family(psutil.Process())
+            self.most = max(self.most, memory_mib([own, *(one for one in children if _is_python(one))]))
 
     def stop(self) -> float:
         self._stop.set()
@@ -158,7 +79,7 @@ class _Memory:
         return self.most
 
 
-async def _rebuild(settings: Settings, workers: int, say: Callable[[str], None]) -> tuple[str, float, float]:
+async def timed_rebuild(settings: Settings, workers: int, say: Callable[[str], None]) -> tuple[str, float, float]:
     """Rebuild once; the schema, seconds in all, and seconds of folding."""
     phases: dict[str, float] = {}
     began = time.monotonic()
@@ -191,10 +112,10 @@ def _measure(settings: Settings, count: int, workers: int, servers: Sequence[int
     load = os.getloadavg()[0]
     say(f"{count} records; load of the machine before: {load:.1f}")
     memory, used = _Memory(), _Used(servers)
-    schema, whole, folding = asyncio.run(_rebuild(settings, workers, say))
+    schema, whole, folding = asyncio.run(timed_rebuild(settings, workers, say))
     most = memory.stop()
     ours, theirs = used.seconds()
-    least, least_cpu = _time_least(settings, schema, workers)
+    least, least_cpu = time_least(settings, schema, workers)
     say(f"rebuild              {whole:6.1f} s  {count / whole:8,.0f} records/s   (folding alone {count / folding:,.0f} records/s)")
     say(f"read, decode, COPY   {least:6.1f} s  {count / least:8,.0f} records/s")
     say(f"ratio                {least / whole:6.2f}             (folding alone {least / folding:.2f})")

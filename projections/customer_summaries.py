@@ -47,11 +47,11 @@ def evolve(row: CustomerSummary | None, counted: Counted) -> CustomerSummary | N
         case OrderCreatedRecord(data=order):
             summary = row or CustomerSummary(order.customer_id, counted.partition)
             totals = _with(summary.totals, order.currency, orders=1, amount=order.total)
-            return summary._replace(orders=summary.orders + 1, units=summary.units + order.units, totals=totals)
+            return CustomerSummary(*summary[:2], summary.orders + 1, summary.cancelled, summary.units + order.units, totals)
         case OrderCancelledRecord(data=order):
             summary = row or CustomerSummary(order.customer_id, counted.partition)
             totals = _with(summary.totals, order.currency, orders=-1, amount=minus(Decimal(0), order.total))
-            return summary._replace(cancelled=summary.cancelled + 1, units=summary.units - order.units, totals=totals)
+            return CustomerSummary(*summary[:2], summary.orders, summary.cancelled + 1, summary.units - order.units, totals)
         case OrderShippedRecord() | CommandRejectedRecord():
             return row
         case _ as unexpected:

@@ -40,10 +40,10 @@ def evolve(row: DailySales | None, counted: Counted) -> DailySales | None:
     match counted.record:
         case OrderCreatedRecord(data=order):
             day = row or DailySales(order.ordered_at.date(), order.currency, counted.partition)
-            return day._replace(orders=day.orders + 1, units=day.units + order.units, revenue=plus(day.revenue, order.total))
+            return DailySales(*day[:3], day.orders + 1, day.units + order.units, plus(day.revenue, order.total))
         case OrderCancelledRecord(data=order):
             day = row or DailySales(order.ordered_at.date(), order.currency, counted.partition)
-            return day._replace(orders=day.orders - 1, units=day.units - order.units, revenue=minus(day.revenue, order.total))
+            return DailySales(*day[:3], day.orders - 1, day.units - order.units, minus(day.revenue, order.total))
         case OrderShippedRecord() | CommandRejectedRecord():
             return row
         case _ as unexpected:

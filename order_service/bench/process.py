@@ -11,10 +11,10 @@ import psutil
 
 from infra.embedded.ports import accepts
 from infra.embedded.server_process import Launch, ServerFailed, ServerProcess, last_lines
+from infra.process_usage import cpu_s, memory_mib
 from order_service.bench.home import BenchHome
 from order_service.health_probe import probe_http
 
-_MIB = 1024 * 1024
 _READY_S = 60.0
 
 
@@ -93,17 +93,4 @@ class BenchProcess:
 
     def memory_mib(self) -> float:
         """Proportional set size in MiB (shared pages are split among those who share them)."""
-        memory = psutil.Process(self.pid).memory_full_info()
-        return float(getattr(memory, "pss", memory.rss)) / _MIB
-
-
-def cpu_s(pid: int) -> float:
-    """CPU seconds of a process, those of its children and of its ended children included."""
-    root, used = psutil.Process(pid), 0.0
-    for process in [root, *root.children(recursive=True)]:
-        try:
-            times = process.cpu_times()
-        except psutil.Error:
-            continue
-        used += times.user + times.system + times.children_user + times.children_system
-    return used
+        return memory_mib([psutil.Process(self.pid)])

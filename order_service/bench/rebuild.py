@@ -6,8 +6,9 @@ import resource
 from event_schemas.topics import COMMANDS, EVENTS
 from order_service.bench.measuring import Metric, Sample
 from order_service.bench.servers import Servers
+from projections.bench_least import time_least
 from projections.bench_log import write_bench_log
-from projections.bench_rebuild import _rebuild, _time_least
+from projections.bench_rebuild import timed_rebuild
 
 
 class RebuildPart:
@@ -33,7 +34,7 @@ class RebuildPart:
         """`./orders projections rebuild`, on an empty database."""
         self._servers.use_new_database()
         used = _of_ended_processes()
-        self._schema, seconds, folding = await _rebuild(self._servers.settings, self._workers, _say_nothing)
+        self._schema, seconds, folding = await timed_rebuild(self._servers.settings, self._workers, _say_nothing)
         cpu = _of_ended_processes() - used
         return {
             "records/s": self._records / seconds,
@@ -43,7 +44,7 @@ class RebuildPart:
 
     async def floor(self) -> Sample:
         """The least that a rebuild could cost; its start and the fetching of the rows are not timed."""
-        seconds, _ = await asyncio.to_thread(_time_least, self._servers.settings, self._schema, self._workers)
+        seconds, _ = await asyncio.to_thread(time_least, self._servers.settings, self._schema, self._workers)
         return {"records/s": self._records / seconds}
 
     async def leave(self) -> None:

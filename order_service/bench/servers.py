@@ -17,10 +17,11 @@ from infra.embedded.ports import free_port
 from infra.embedded.postgres import EmbeddedPostgres
 from infra.kafka import new_admin, new_reader
 from infra.log_reader import log_ends, stop_quietly
+from infra.process_usage import cpu_s
 from infra.settings import Settings
 from infra.topic_guard import create_topics
 from order_service.bench.home import BenchHome
-from order_service.bench.process import BenchProcess, cpu_s
+from order_service.bench.process import BenchProcess
 
 _NOT_INHERITED = ("KAFKA_", "DATABASE_URL", "ORDERS_")
 _GONE_S = 30.0

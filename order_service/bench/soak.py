@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from order_service.bench.stack_load import Measured, run_load
-from order_service.bench.stack_report import memory_mib
+from order_service.bench.stack_report import memory_of_stack
 from order_service.bench.timings import percentile
 from order_service.plain_table import table
 from order_service.running_stack import stack_settings
@@ -73,7 +73,7 @@ class _Watch:
         while not self._over.wait(_LOOK_EVERY_S):
             record = read_record(self._folder)
             if record is not None:
-                self.samples.append((time.monotonic() - self._began, memory_mib(record)))
+                self.samples.append((time.monotonic() - self._began, memory_of_stack(record)))
                 self.restarts = _restarts(record)
 
 

@@ -5,17 +5,15 @@ import sys
 from typing import Annotated
 
 import aiohttp
-import psutil
 import typer
 
+from infra.process_usage import family, memory_mib
 from order_service.bench.stack_load import Measured, run_load
 from order_service.bench.timings import percentile
 from order_service.plain_table import table
 from order_service.running_stack import stack_settings
 from order_service.stack_folder import StackFolder
 from order_service.stack_record import StackRecord, read_record
-
-_MIB = 1024 * 1024
 
 
 def stack(
@@ -39,7 +37,7 @@ def stack(
     except (OSError, aiohttp.ClientError) as error:
         sys.stderr.write(f"the stack does not answer at {record.urls.http}: {error}\n")
         raise typer.Exit(1) from error
-    memory = memory_mib(record)
+    memory = memory_of_stack(record)
     sys.stdout.write(
         _as_json(measured, memory)
         if as_json
@@ -48,26 +46,17 @@ def stack(
     raise typer.Exit(0 if measured else 1)
 
 
-def memory_mib(record: StackRecord) -> dict[str, float]:
+def memory_of_stack(record: StackRecord) -> dict[str, float]:
     """Proportional set size in MiB of each process of the stack, its children included (PSS: shared pages are split among sharers)."""
     sizes = {}
     for process in record.processes:
         found = process.process.find() if process.process else None
         if found is not None:
-            family = [found, *found.children(recursive=True)]
-            sizes[process.name] = sum(_pss(member) for member in family) / _MIB
+            sizes[process.name] = memory_mib(family(found))
     supervisor = record.supervisor.find()
     if supervisor is not None:
-        sizes["supervisor"] = _pss(supervisor) / _MIB
+        sizes["supervisor"] = memory_mib([supervisor])
     return sizes
-
-
-def _pss(process: psutil.Process) -> int:
-    try:
-        memory = process.memory_full_info()
-    except psutil.Error:
-        return 0
-    return int(getattr(memory, "pss", memory.rss))
 
 
 def _as_text(measured: Measured, memory: dict[str, float], load: str, answered: str) -> str:

@@ -108,7 +108,8 @@ class RunningFeed:
     async def client(self, **arguments: Any) -> FeedClient:
         """A new connection."""
         uri = arguments.pop("uri", self.url)
-        arguments = {"subprotocols": [Subprotocol(SUBPROTOCOL)], "compression": None, **arguments}
+        # With a bound on what is unread, a close would wait 10 s for an answer that stands behind it.
+        arguments = {"subprotocols": [Subprotocol(SUBPROTOCOL)], "compression": None, "max_queue": None, **arguments}
         return FeedClient(await self.stack.enter_async_context(connect(uri, **arguments)))
 
 
