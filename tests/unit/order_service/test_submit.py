@@ -30,6 +30,7 @@ class FakeStack:
         self.outcomes: dict[str, int] = {}
         self.posts: Counter[str] = Counter()
         self.feeds: set[web.WebSocketResponse] = set()
+        self.shown: Counter[web.WebSocketResponse] = Counter()
         self.subscriptions: list[str] = []
         self.ambiguous = 0
         self.cuts_feed_after: int | None = None
@@ -58,7 +59,8 @@ class FakeStack:
 
     async def _decide(self, command_id: str, body: dict[str, Any]) -> None:
         rejected = body["customer_id"] == "refused"
-        event = {"type": "CommandRejected" if rejected else "OrderCreated", "command_id": command_id, "data": {"code": "already_exists"}}
+        ids = {"id": f"record of {command_id}", "order_id": f"order of {command_id}", "command_id": command_id, "version": 1}
+        event = {"type": "CommandRejected" if rejected else "OrderCreated", **ids, "data": {"code": "already_exists"}}
         self.log.append((command_id, event))
         self.outcomes[command_id] = len(self.log)
         if self.cuts_feed_after == len(self.log):
@@ -68,7 +70,8 @@ class FakeStack:
             await self._show(feed, len(self.log))
 
     async def _show(self, feed: web.WebSocketResponse, offset: int) -> None:
-        await feed.send_json({"type": "event", "seq": 1, "position": self.position(offset), "event": self.log[offset - 1][1]})
+        self.shown[feed] += 1
+        await feed.send_json({"type": "event", "seq": self.shown[feed], "position": self.position(offset), "event": self.log[offset - 1][1]})
 
     async def _command(self, request: web.Request) -> web.Response:
         offset = self.outcomes[request.match_info["id"]]
