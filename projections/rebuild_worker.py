@@ -28,8 +28,8 @@ from projections.generation_writer import NewerRecord, Overtaken, Poison, open_w
 
 _PIECE = 250
 """Records folded without a pause: few enough to stay near the processor from one table to the next (a quarter quicker than 1,000)."""
-_SAVE_RECORDS = 20_000
-_SAVE_S = 5.0
+_SAVE_RECORDS = 45_000
+_SAVE_S = 10.0
 """A checkpoint is written at least this often: a kill costs at most that much work."""
 
 

@@ -46,14 +46,16 @@ class TableFilling(Generic[RowT]):
             put = self._add if self._bare else self._changed.__setitem__
             return fold(self._definition, touching, get=_nothing, put=put, held=held, discarded=discarded)
         if not self._all_known:
-            unknown = list(dict.fromkeys(key for key, _, _ in touching if key is not None and key not in self._rows))
+            held_here = (self._rows, self._changed)
+            unknown = list(dict.fromkeys(key for key, _, _ in touching if key is not None and not any(key in rows for rows in held_here)))
             found = await load_rows(connection, self._definition, self._schema, unknown)
             self._rows.update(found)
             self._stored.update(key for key, _ in found)
-        return fold(self._definition, touching, get=self._rows.get, put=self._put, held=held, discarded=discarded)
+        return fold(self._definition, touching, get=self._known, put=self._changed.__setitem__, held=held, discarded=discarded)
 
-    def _put(self, key: Key, row: RowT) -> None:
-        self._rows[key] = self._changed[key] = row
+    def _known(self, key: Key) -> RowT | None:
+        row = self._changed.get(key)
+        return self._rows.get(key) if row is None else row
 
     def _add(self, _: Key, row: RowT) -> None:
         self._added.append(row)
@@ -73,6 +75,7 @@ class TableFilling(Generic[RowT]):
     def written(self) -> None:
         """What was written is committed."""
         if not self._definition.one_record_a_row:
+            self._rows.update(self._changed)
             self._stored.update(self._changed)
         self._changed.clear()
         self._added.clear()

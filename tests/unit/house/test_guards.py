@@ -76,5 +76,5 @@ def test_without_the_guard_its_test_fails(mutation: Mutation, tmp_path: Path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", mutation.test]
     run = subprocess.run(command, cwd=copy, env=os.environ | own, capture_output=True, text=True, timeout=280, check=False)
 
+    # 1: the test ran and did not pass, be it that a worker it needs does not even start; 2 and more: it never ran.
     assert run.returncode == 1, run.stdout[-3000:]
-    assert "failed" in run.stdout
