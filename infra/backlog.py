@@ -1,18 +1,20 @@
 """How long the oldest command that is not decided has been waiting: looked at once a second, for back-pressure.
 
-The group's committed offsets are only for display, and good enough for that: a command that is refused here was never taken.
+The log itself says how far it has decided: the last record that counts names its command. What the group has committed says it of
+commands that ended among the dead letters, and of those decided before this process began to look. Whichever is further holds.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
+from infra.gate import Counted
 from infra.kafka import NoBroker, new_admin, new_piece_reader
 from infra.log_reader import BrokenLog, log_beginnings, log_ends, read_ranges, stop_quietly
 from infra.settings import Settings
@@ -33,7 +35,17 @@ class Backlog:
         self._settings, self._group, self._topic = settings, group, topic
         self._seen_at = time.monotonic()
         self._age_s = 0.0
+        self._decided: dict[int, int] = {}
         self.length = 0
+
+    def delivered(self, partition: int, records: Sequence[Counted], _next_offset: int) -> None:
+        """The log's end has brought these records."""
+        if records:
+            self._decided[partition] = records[-1].command_offset + 1
+
+    def forget(self) -> None:
+        """The log is another one than before."""
+        self._decided.clear()
 
     @property
     def age_s(self) -> float:
@@ -69,8 +81,8 @@ class Backlog:
         committed = await admin.list_consumer_group_offsets(self._group)
         begins, ends = await log_beginnings(reader, self._topic), await log_ends(reader, self._topic)
         # What was deleted does not wait, whatever the group has committed.
-        decided = {partition: max(begins[partition], _offset(committed, self._topic, partition)) for partition in ends}
-        waiting = _waiting(decided, ends)
+        known = {partition: max(self._decided.get(partition, 0), _offset(committed, self._topic, partition)) for partition in ends}
+        waiting = _waiting({partition: max(begins[partition], known[partition]) for partition in ends}, ends)
         oldest = time.time()
         first_ones = {partition: (first, first + 1) for partition, (first, _) in waiting.items()}
         async for _, records in read_ranges(reader, first_ones, self._topic):

@@ -126,6 +126,8 @@ async def serve(settings: Settings) -> None:
     commands = CommandLog(settings, health)
     backlog = Backlog(settings, group=AGGREGATE_GROUP, topic=COMMANDS)
     tail = LogTail(settings, "order-gateway-tail", health=health)
+    tail.subscribe(backlog.delivered)
+    tail.on_replaced(backlog.forget)
     reads = _read_models(settings, tail, health)
     log = _log_side(settings, tail)
     guarded = GuardedLog(commands, backlog, oldest_s=settings.max_backlog_age_s)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import pytest
@@ -13,7 +14,8 @@ from aiokafka.structs import OffsetAndMetadata
 from infra.backlog import Backlog
 from infra.kafka import connection, new_admin
 from infra.settings import Settings
-from tests.support.records import create_topic
+from tests.support.fetched import counted_run
+from tests.support.records import create_topic, created
 from tests.support.service_process import eventually
 from tests.support.topics import append_bytes
 
@@ -61,6 +63,32 @@ async def test_the_age_is_that_of_the_oldest_message_that_is_not_done(waiting):
         return backlog.length == 0 and backlog.age_s == 0.0
 
     await eventually(done)
+
+
+async def test_what_the_log_has_decided_does_not_wait_whatever_was_committed(waiting):
+    """A worker that was killed between deciding and committing left commands that seemed to wait, and every POST was answered 429."""
+    settings, name, backlog = waiting
+    for _ in range(3):
+        await append_bytes(settings, name, b"waits", key=b"k", partition=1)
+    await eventually(_is(backlog, 3))
+
+    record = counted_run([created(), created()], partition=1)[-1]
+    assert record.command_offset == 1
+    backlog.delivered(1, [record], 2)
+    await eventually(_is(backlog, 1))
+    backlog.delivered(1, [record._replace(command_offset=2)], 3)
+    await eventually(_is(backlog, 0))
+    assert backlog.age_s == 0.0
+
+    backlog.forget()
+    await eventually(_is(backlog, 3))
+
+
+def _is(backlog: Backlog, length: int) -> Callable[[], Awaitable[bool]]:
+    async def reached() -> bool:
+        return backlog.length == length
+
+    return reached
 
 
 async def test_messages_that_were_deleted_do_not_wait(waiting):

@@ -71,7 +71,9 @@ class FakeStack:
 
     async def _show(self, feed: web.WebSocketResponse, offset: int) -> None:
         self.shown[feed] += 1
-        await feed.send_json({"type": "event", "seq": self.shown[feed], "position": self.position(offset), "event": self.log[offset - 1][1]})
+        await feed.send_json(
+            {"type": "event", "seq": self.shown[feed], "position": self.position(offset), "event": self.log[offset - 1][1]}
+        )
 
     async def _command(self, request: web.Request) -> web.Response:
         offset = self.outcomes[request.match_info["id"]]
