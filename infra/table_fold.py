@@ -87,6 +87,15 @@ def fold(  # noqa: PLR0913 - rows are looked up and kept in different ways by th
     return refused
 
 
+def fold_each(definition: TableDefinition[RowT], records: Iterable[Counted]) -> list[RowT] | None:
+    """The rows of a table that takes one record a row, if its fold takes all of these records, else None (`fold` says why)."""
+    evolve = definition.evolve
+    try:
+        return [row for counted in records if (row := evolve(None, counted)) is not None]
+    except Exception:  # noqa: BLE001 - as above
+        return None
+
+
 def _told(error: Exception) -> str:
     text = f"{type(error).__name__}: {error}"
     return "".join(character if character.isprintable() else "?" for character in text)[:_REASON]

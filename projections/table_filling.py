@@ -1,6 +1,6 @@
 """One table of a generation that is being filled: folded in memory, written in large pieces."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Sequence
 from typing import Any, Generic
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from infra.gate import Counted
 from infra.table_copy import copy_rows
 from infra.table_definition import Key, RowT, TableDefinition
-from infra.table_fold import Refused, fold, keyed
+from infra.table_fold import Refused, fold, fold_each, keyed
 from infra.table_rows import load_rows, save_rows
 
 MAX_ROWS = 150_000
@@ -38,9 +38,15 @@ class TableFilling(Generic[RowT]):
         return self._definition.name
 
     async def fold(
-        self, connection: AsyncConnection[Any], records: Sequence[Counted], *, held: Iterable[UUID], discarded: Container[int]
+        self, connection: AsyncConnection[Any], records: Sequence[Counted], *, held: Collection[UUID], discarded: Container[int]
     ) -> Sequence[Refused]:
         """Fold records that continue what the table holds; returns those that the fold can't take."""
+        if self._definition.one_record_a_row and self._bare and not held:
+            # Nothing is looked up and nothing is overwritten: no key is needed.
+            rows = fold_each(self._definition, records)
+            if rows is not None:
+                self._added += rows
+                return ()
         touching = keyed(self._definition, records)
         if self._definition.one_record_a_row:
             put = self._add if self._bare else self._changed.__setitem__

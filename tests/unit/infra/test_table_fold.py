@@ -4,7 +4,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from infra.table_definition import TableDefinition
-from infra.table_fold import fold, keyed
+from infra.table_fold import fold, fold_each, keyed
 from tests.support.fetched import counted_run
 from tests.support.records import created, shipped
 
@@ -70,3 +70,8 @@ def test_nothing_waits_behind_what_was_given_up():
     assert [offset for offset, _ in refused] == [2]
     # Given up because it could not be folded; a fold that was mended takes it.
     assert folded(table(), LOG, discarded={2})[0][ONE] == (1, 2, 3)
+
+
+def test_records_each_of_a_row_of_its_own_are_folded_at_once_or_not_at_all():
+    assert fold_each(table(), LOG) == [Row(one.record.order_id, (one.record.version,)) for one in LOG]
+    assert fold_each(table(bad_fold=2), LOG) is None
