@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -45,10 +46,6 @@ class _Behind:
     headers: Mapping[str, str]
 
 
-class _NobodyWaits(Exception):
-    """Whoever asked has gone: the connection is for the next."""
-
-
 class ReadModels:
     """The read side of one process. Any number of requests read at once; waiting costs one poller for all of them."""
 
@@ -59,7 +56,8 @@ class ReadModels:
         self._log_end = log_end
         self._watch = CheckpointWatch(self._next_offsets)
         self._looking: set[asyncio.Task[Any]] = set()
-        self._awaited: set[asyncio.Task[Any]] = set()
+        self._queued: set[asyncio.Task[Any] | None] = set()
+        self._turns = asyncio.Semaphore(pool.max_size)
 
     @property
     def pool(self) -> AsyncConnectionPool[AsyncConnection[Any]]:
@@ -97,17 +95,17 @@ class ReadModels:
     async def _answer(self, query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
         """One look, within ANSWER_S. It runs in a task of its own, for a frozen PostgreSQL does not even let itself be interrupted.
 
-        Nobody interrupts that task: cut off between a connection and its pool, it could take the connection with it. When its turn
-        comes and nobody waits for it any more, it gives the connection back unused.
+        Nobody interrupts that task once its turn has come: cut off between a connection and its pool, it could take the connection
+        with it.
         """
         task = asyncio.create_task(self._attempts(query, wanted))
         self._looking.add(task)
-        self._awaited.add(task)
         task.add_done_callback(self._looked)
         try:
             done, _ = await asyncio.wait({task}, timeout=ANSWER_S)
         finally:
-            self._awaited.discard(task)
+            if task in self._queued:
+                task.cancel()
         if not done:
             raise self._unavailable()
         return task.result()
@@ -146,17 +144,29 @@ class ReadModels:
         return True
 
     async def _attempt(self, query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
-        async with self._pool.connection(timeout=ANSWER_S - 0.5) as connection:
-            if asyncio.current_task() not in self._awaited:
-                raise _NobodyWaits
-            return await self._look(connection, query, wanted)
-
-    async def _look(self, connection: AsyncConnection[Any], query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
-        async with connection.transaction():
+        async with self._turn(), self._pool.connection(timeout=ANSWER_S - 0.5) as connection, connection.transaction():
             snapshot = await open_snapshot(connection)
             if wanted is not None and not snapshot.holds(wanted, self._log_end.identity):
                 return _Behind(self._freshness(snapshot))
             return Read(await query(snapshot), self._freshness(snapshot))
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait in front of the pool until one of its connections is free.
+
+        The pool's own queue is guarded by a lock that passes from one task to the next once in a round of the loop, and whoever gives
+        a connection back stands in line for it too: behind thousands who ask, for seconds, while all connections are idle.
+        """
+        task = asyncio.current_task()
+        self._queued.add(task)
+        try:
+            await self._turns.acquire()
+        finally:
+            self._queued.discard(task)
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def _progress(self) -> dict[str, Any] | None:
         """How far a rebuild is, if one is known."""

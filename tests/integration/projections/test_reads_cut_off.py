@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import asynccontextmanager
 
 from psycopg.rows import dict_row
 
@@ -50,3 +51,26 @@ async def test_reads_whose_time_is_up_leave_every_connection_usable(worker, read
     monkeypatch.undo()
     answers = await asyncio.gather(*(reads.read(_quick) for _ in range(AT_ONCE)))
     assert len(answers) == AT_ONCE
+
+
+async def test_no_more_readers_ask_the_pool_at_once_than_it_has_connections(worker, reads, monkeypatch):
+    """Thousands who asked it kept those who gave a connection back from its lock: all connections idle, and every read 503."""
+    asking = most = 0
+    real = reads.pool.connection
+
+    @asynccontextmanager
+    async def counted(**arguments):
+        nonlocal asking, most
+        asking += 1
+        most = max(most, asking)
+        try:
+            async with real(**arguments) as connection:
+                yield connection
+        finally:
+            asking -= 1
+
+    monkeypatch.setattr(reads.pool, "connection", counted)
+    answers = await asyncio.gather(*(reads.read(_quick) for _ in range(10 * AT_ONCE)))
+
+    assert len(answers) == 10 * AT_ONCE
+    assert most == reads.pool.max_size
