@@ -160,7 +160,11 @@ class ReadModels:
         task = asyncio.current_task()
         self._queued.add(task)
         try:
-            await self._turns.acquire()
+            # Whose turn came later could not end in time: its work would be in vain, and make those behind it late as well.
+            async with asyncio.timeout(ANSWER_S / 2):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise self._unavailable() from None
         finally:
             self._queued.discard(task)
         try:
