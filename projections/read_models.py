@@ -164,7 +164,7 @@ class ReadModels:
             async with asyncio.timeout(ANSWER_S / 2):
                 await self._turns.acquire()
         except TimeoutError:
-            raise self._unavailable() from None
+            raise PoolTimeout("its turn did not come in time") from None
         finally:
             self._queued.discard(task)
         try:
@@ -175,7 +175,7 @@ class ReadModels:
     async def _progress(self) -> dict[str, Any] | None:
         """How far a rebuild is, if one is known."""
         try:
-            async with self._pool.connection(timeout=1.0) as connection, connection.transaction():
+            async with self._turn(), self._pool.connection(timeout=1.0) as connection, connection.transaction():
                 return await rebuild_report(connection)
         except (psycopg.Error, PoolTimeout, TooManyRequests):
             return None
