@@ -52,8 +52,8 @@ class TableFilling(Generic[RowT]):
             put = self._add if self._bare else self._changed.__setitem__
             return fold(self._definition, touching, get=_nothing, put=put, held=held, discarded=discarded)
         if not self._all_known:
-            held_here = (self._rows, self._changed)
-            unknown = list(dict.fromkeys(key for key, _, _ in touching if key is not None and not any(key in rows for rows in held_here)))
+            touched = {key: None for key, _, _ in touching if key is not None}
+            unknown = [key for key in touched if self._known(key) is None]
             found = await load_rows(connection, self._definition, self._schema, unknown)
             self._rows.update(found)
             self._stored.update(key for key, _ in found)
