@@ -41,10 +41,28 @@ class FeedConnection(ServerConnection):
 
     def serve(self, session: Session) -> None:
         """From now on frames of this session are written."""
-        self.outbox = WebsocketOutbox(self, ended=session.close)
+        self.outbox = WebsocketOutbox(self)
         self.transport.set_write_buffer_limits(high=PARK_BYTES, low=RESUME_BYTES)
         self.session = session
         session.open(self.outbox)
+
+    def ended(self) -> None:
+        """Nothing more will be sent."""
+        if self.session is not None:
+            self.session.close()
+
+    def forget(self) -> None:
+        """Nothing more is served. Whoever is in a cycle is freed by a look at all clients only, and that stops them all for a second."""
+        self.session = None
+        del self.outbox
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone; so are the library's cycles, for the same reason as in `forget`."""
+        super().connection_lost(exc)
+        protocol = self.protocol
+        vars(protocol).pop("select_subprotocol", None)
+        protocol.parser.close()
+        protocol.parser_exc = None
 
     async def send(self, *_: Any, **__: Any) -> NoReturn:
         """Nobody sends by the library: a fragmented message of its would be torn by frames that are written past it."""

@@ -131,6 +131,7 @@ class FeedServer:
             self._clients.discard(connection)
             session.close()
             CLOSES.labels(connection.closed_with).inc()
+            connection.forget()
 
     async def _converse(self, connection: FeedConnection, session: Session) -> None:
         try:

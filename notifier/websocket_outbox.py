@@ -1,6 +1,6 @@
 """What leaves for one websocket client: written at once, never more than it reads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import orjson
@@ -19,17 +19,17 @@ _frames = SharedFrames()
 
 
 class WebsocketOutbox:
-    """A ClientOutbox that is a websocket. `ended` is called when nothing more will be sent.
+    """A ClientOutbox that is a websocket. Its connection is told when nothing more will be sent.
 
     It writes past the library: whole unmasked text frames, so that the library's own control frames stand between them. That is
     right only as long as no extension was agreed on, and nobody sends by the library (`FeedConnection.send` sees to that).
     """
 
-    __slots__ = ("_connection", "_ended", "_queued", "_transport")
+    __slots__ = ("_connection", "_queued", "_transport")
 
-    def __init__(self, connection: "FeedConnection", *, ended: Callable[[], None]) -> None:
+    def __init__(self, connection: "FeedConnection") -> None:
         assert not connection.protocol.extensions
-        self._connection, self._ended = connection, ended
+        self._connection = connection
         self._transport = connection.transport
         self._queued: list[bytes] = []
 
@@ -67,7 +67,7 @@ class WebsocketOutbox:
 
     def end(self, code: int, reason: Mapping[str, object]) -> None:
         """Close with a reason; who does not even read that is cut off after 2 s (keepalive does not notice a stalled reader)."""
-        self._ended()
+        self._connection.ended()
         if self.open:
             text = orjson.dumps(reason)
             if len(text) > _REASON_BYTES:

@@ -1,6 +1,7 @@
 """Thousands of feed clients in one loop over epoll. Frames are found by their lengths and counted; nothing is parsed unless asked for."""
 
 import json
+import re
 import selectors
 import socket
 import time
@@ -12,11 +13,11 @@ _HANDSHAKE = (
     b"Sec-WebSocket-Key: b3JkZXJzLWJlbmNoLXJ1bg==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: orders.v1.json\r\n\r\n"
 )
 _HEAD_END = b"\r\n\r\n"
-_TEXT, _CLOSE, _PING = 0x81, 0x88, 0x89
+_RETRY_AFTER = re.compile(rb"\r\nRetry-After: (\d+)", re.IGNORECASE)
+_TEXT, _CLOSE, _PING, _PONG = 0x81, 0x88, 0x89, 0x8A
 _EVENT, _CAUGHT_UP = b'{"type":"event"', b'"type":"caught_up"'
 _RECEIVE = 256 * 1024
 _AT_ONCE = 200
-_PONG = b"\x8a\x84\0\0\0\0"
 OnEvent = Callable[["FeedClient", bytes], None]
 
 
@@ -31,8 +32,12 @@ def subscribe(start: str = "latest", **wanted: str) -> bytes:
 
 def masked(payload: bytes) -> bytes:
     """A text frame of a client, masked with zeros."""
+    return _masked(_TEXT, payload)
+
+
+def _masked(kind: int, payload: bytes) -> bytes:
     length = len(payload)
-    head = bytes((_TEXT, 0x80 | length)) if length < 126 else bytes((_TEXT, 0x80 | 126)) + length.to_bytes(2)
+    head = bytes((kind, 0x80 | length)) if length < 126 else bytes((kind, 0x80 | 126)) + length.to_bytes(2)
     return head + b"\0\0\0\0" + payload
 
 
@@ -88,46 +93,65 @@ class FeedClients:
         self.first_at = 0.0
         """When the first event frame since `expect` came."""
         self._cut = False
+        self._shaking_hands: dict[FeedClient, None] = {}
+        self._refused: list[tuple[float, int]] = []
+        """When to come again, and who."""
 
     def connect(self, timeout_s: float = 60.0, *, caught_up: bool = True) -> None:
-        """Open all, some at a time; with `caught_up` wait until each has said so. Raises NotServed, OSError, TimeoutError."""
+        """Open all, some at a time; with `caught_up` wait until each has said so. Who is refused for now comes again when it was told to.
+
+        Raises NotServed, OSError, TimeoutError.
+        """
+        due = [(0.0, number) for number in reversed(range(len(self._first_frames)))]
+
+        def open_some() -> bool:
+            due.extend(self._refused)
+            if self._refused:
+                due.sort(reverse=True)
+                self._refused.clear()
+            while due and len(self._shaking_hands) < _AT_ONCE and due[-1][0] <= time.monotonic():
+                self._open(due.pop()[1])
+            return not due and not self._shaking_hands and not self._refused
+
         deadline = time.monotonic() + timeout_s
-        for first in range(0, len(self._first_frames), _AT_ONCE):
-            opened = [self._open(number) for number in range(first, min(first + _AT_ONCE, len(self._first_frames)))]
-            for client in opened:
-                if self._websocket:
-                    self._greeted(client, deadline)
-                self._watch(client)
+        self.receive_until(open_some, timeout_s)
         if caught_up and self._websocket:
             self.receive_until(lambda: self.caught_up >= len(self.clients), deadline - time.monotonic())
 
-    def _open(self, number: int) -> FeedClient:
+    def _open(self, number: int) -> None:
         connection = socket.socket()
         connection.settimeout(30.0)
         if self._receive_bytes is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
         connection.connect(("127.0.0.1", self._port))
+        client = FeedClient(number, connection)
         if self._websocket:
             connection.sendall(_HANDSHAKE)
-        return FeedClient(number, connection)
+            self._shaking_hands[client] = None
+        else:
+            self.clients.append(client)
+        connection.setblocking(False)
+        self._selector.register(connection, selectors.EVENT_READ, client)
 
-    def _greeted(self, client: FeedClient, deadline: float) -> None:
-        head = b""
-        client.socket.settimeout(max(0.1, deadline - time.monotonic()))
-        while _HEAD_END not in head:
-            received = client.socket.recv(4096)
-            if not received:
-                raise NotServed(f"the feed ended a connection while greeting it: {head[:100]!r}")
-            head += received
-        if not head.startswith(b"HTTP/1.1 101"):
+    def _greeted(self, client: FeedClient, received: bytes) -> bytes:
+        """What came after the server's greeting, once that is whole."""
+        client.rest += received
+        head, end, rest = client.rest.partition(_HEAD_END)
+        if not end and received:
+            return b""
+        del self._shaking_hands[client]
+        if head.startswith(b"HTTP/1.1 101"):
+            client.rest = b""
+            client.socket.sendall(self._first_frames[client.number])
+            self.clients.append(client)
+            return rest
+        self._selector.unregister(client.socket)
+        client.socket.close()
+        again_s = _RETRY_AFTER.search(head)
+        if not head.startswith(b"HTTP/1.1 503") or again_s is None:
             raise NotServed(f"the feed answered {head[:100]!r}")
-        client.rest = head.partition(_HEAD_END)[2]
-        client.socket.sendall(self._first_frames[client.number])
-
-    def _watch(self, client: FeedClient) -> None:
-        client.socket.setblocking(False)
-        self._selector.register(client.socket, selectors.EVENT_READ, client)
-        self.clients.append(client)
+        self._refused.append((time.monotonic() + int(again_s[1]), client.number))
+        return b""
 
     def expect(self) -> None:
         """Count events anew from here."""
@@ -137,8 +161,7 @@ class FeedClients:
         """Receive until `done()`; when that was (perf_counter). Raises TimeoutError."""
         deadline = time.monotonic() + timeout_s
         while not done():
-            for key, _ in self._selector.select(0.05):
-                self._receive(key.data)
+            self._receive_what_came(0.05)
             if self._cut:
                 raise NotServed("the clients were closed")
             if time.monotonic() > deadline:
@@ -150,6 +173,10 @@ class FeedClients:
         end = time.monotonic() + seconds
         self.receive_until(lambda: time.monotonic() >= end, seconds + 5.0)
 
+    def _receive_what_came(self, wait_s: float = 0.0) -> None:
+        for key, _ in self._selector.select(wait_s):
+            self._receive(key.data)
+
     def _receive(self, client: FeedClient) -> None:
         try:
             received = client.socket.recv(_RECEIVE)
@@ -157,7 +184,11 @@ class FeedClients:
             return
         except OSError:
             received = b""
-        if not received:
+        if client in self._shaking_hands:
+            received = self._greeted(client, received)
+            if not received:
+                return
+        elif not received:
             self._left(client, 0)
             return
         before = client.events
@@ -177,7 +208,7 @@ class FeedClients:
             client.caught_up = True
             self.caught_up += 1
         elif kind == _PING:
-            client.socket.send(_PONG + payload)
+            client.socket.send(_masked(_PONG, payload))
         elif kind == _CLOSE:
             self._left(client, int.from_bytes(payload[:2]))
 
@@ -201,7 +232,7 @@ class FeedClients:
     def close(self) -> None:
         """Cut all connections; whoever receives in another thread comes to an end."""
         self._cut = True
-        for client in self.clients:
+        for client in (*self.clients, *self._shaking_hands):
             client.socket.close()
         self._selector.close()
 

@@ -51,14 +51,22 @@ async def match(servers: Servers, size: LoadSize) -> list[Finding]:
     async with feed_stage(servers) as stage:
         wanted = [subscribe(customer_id=f"bench-{number % customers}") for number in range(size.connections)]
         async with stage.connected(wanted) as clients:
+
+            async def follow(seconds: float) -> int:
+                appending = asyncio.create_task(
+                    stage.append_steadily(size.match_rate, seconds, lambda number, due: event(f"bench-{number % customers}", due_ns=due))
+                )
+                await asyncio.to_thread(clients.receive_for, seconds)
+                expected = await appending * _MATCHES
+                await asyncio.to_thread(clients.receive_until, lambda: clients.events >= expected or clients.closed > 0, 30.0)
+                return expected
+
+            await follow(size.warm_up_s)
+            stage.ages_ms.clear()
+            clients.expect()
             used = stage.notifier.cpu_s()
-            appending = asyncio.create_task(
-                stage.append_steadily(size.match_rate, size.match_s, lambda number, due: event(f"bench-{number % customers}", due_ns=due))
-            )
-            await asyncio.to_thread(clients.receive_for, size.match_s)
-            appended = await appending
-            expected = appended * _MATCHES
-            await asyncio.to_thread(clients.receive_until, lambda: clients.events >= expected or clients.closed > 0, 30.0)
+            expected = await follow(size.match_s)
+            appended = expected // _MATCHES
             return [
                 Finding("events a second appended", appended / size.match_s, at_least=0.95 * size.match_rate),
                 Finding("frames that came", float(clients.events), at_least=expected, at_most=expected),
@@ -73,12 +81,13 @@ async def stall(servers: Servers, size: LoadSize) -> list[Finding]:
     stalled = max(1, size.stall_clients // 10)
 
     async with feed_stage(servers) as stage, stage.connected([subscribe()] * size.stall_clients, receive_bytes=_SMALL) as clients:
-        calm = await _p99_of_others(stage, clients, size)
+        await _p99_of_others(stage, clients, size, size.warm_up_s)
+        calm = await _p99_of_others(stage, clients, size, size.stall_s)
         before = stage.notifier.memory_mib()
         still = clients.clients[:stalled]
         clients.pause(still)
         ended_before = clients.closed
-        hurt = await _p99_of_others(stage, clients, size)
+        hurt = await _p99_of_others(stage, clients, size, size.stall_s)
         most_mib = (stage.notifier.memory_mib() - before) / stalled
         clients.resume(still)
         await asyncio.to_thread(clients.receive_for, 5.0)
@@ -99,11 +108,11 @@ async def stall(servers: Servers, size: LoadSize) -> list[Finding]:
         ]
 
 
-async def _p99_of_others(stage: FeedStage, clients: FeedClients, size: LoadSize) -> float:
+async def _p99_of_others(stage: FeedStage, clients: FeedClients, size: LoadSize, seconds: float) -> float:
     """Events at a steady rate for a while: p99 in ms of those that are read."""
     stage.ages_ms.clear()
-    appending = asyncio.create_task(stage.append_steadily(size.stall_rate, size.stall_s, lambda _, due: wide_event(due_ns=due)))
-    await asyncio.to_thread(clients.receive_for, size.stall_s + 0.5)
+    appending = asyncio.create_task(stage.append_steadily(size.stall_rate, seconds, lambda _, due: wide_event(due_ns=due)))
+    await asyncio.to_thread(clients.receive_for, seconds + 0.5)
     await appending
     return stage.p99_ms()
 

@@ -10,6 +10,8 @@ class LoadSize:
     connections: int
     hold_s: float
     events_to_all: int
+    warm_up_s: float
+    """At the load's own rate, before what is measured: a broker that has just started is compiling itself."""
     match_rate: float
     match_s: float
     stall_clients: int
@@ -24,6 +26,7 @@ FULL_LOAD = LoadSize(
     connections=10_000,
     hold_s=600.0,
     events_to_all=20,
+    warm_up_s=5.0,
     match_rate=2_000.0,
     match_s=30.0,
     stall_clients=1_000,
@@ -37,6 +40,7 @@ QUICK_LOAD = LoadSize(
     connections=2_000,
     hold_s=5.0,
     events_to_all=5,
+    warm_up_s=1.0,
     match_rate=500.0,
     match_s=5.0,
     stall_clients=200,
@@ -50,6 +54,7 @@ TINY_LOAD = LoadSize(
     connections=20,
     hold_s=0.2,
     events_to_all=2,
+    warm_up_s=0.1,
     match_rate=50.0,
     match_s=0.5,
     stall_clients=20,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import uvloop
 
+from infra.garbage import collect_rarely
 from order_service.bench.findings import Finding, LoadResult
 from order_service.bench.home import BenchHome
 from order_service.bench.machine import Machine
@@ -20,6 +21,7 @@ LIMIT_S = 1800.0
 
 def run_load(name: str, load: Callable[[Servers], Awaitable[Sequence[Finding]]], jar_folder: Path) -> LoadResult:
     """Run it. Raises what the load raises, TimeoutError when it hangs; nothing is left behind."""
+    collect_rarely()  # thousands of clients are ours too
     machine, at = Machine.here(), datetime.now(UTC).isoformat(timespec="seconds")
     home = BenchHome()
     try:
