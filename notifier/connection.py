@@ -8,6 +8,7 @@ from websockets.http11 import Request
 from websockets.protocol import Event, State
 
 from event_schemas.feed import CloseCode
+from infra.send_buffer import bound_send_buffer
 from notifier.frames import PING
 from notifier.limits import Limits
 from notifier.session import Session
@@ -38,6 +39,8 @@ class FeedConnection(ServerConnection):
         super().connection_made(transport)
         if len(self.server.handler_tasks) > self._most:
             self.transport.abort()
+        else:
+            bound_send_buffer(transport)
 
     def serve(self, session: Session) -> None:
         """From now on frames of this session are written."""

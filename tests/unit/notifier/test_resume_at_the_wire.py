@@ -114,6 +114,8 @@ async def test_a_client_that_stops_reading_is_parked_and_misses_nothing() -> Non
             shown += 100
             await asyncio.sleep(0)
     assert PARKS._value.get() == before + 2
+    written = 2 * sum(len(counted.value) for run in feed.log.records.values() for counted in run)
+    assert written < 1024 * 1024, "what the kernel holds for a client that does not read must be bounded too"
     (connection,) = feed.server._clients
     full = connection.transport.get_write_buffer_size()
     feed.log.show(0, *[created() for _ in range(1_000)])
