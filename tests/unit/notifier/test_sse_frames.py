@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -46,12 +46,13 @@ def test_an_error_has_a_name_that_browsers_do_not_use_and_no_position() -> None:
     assert orjson.loads(event["data"])["detail"] == detail
 
 
+@example(customer_id=",", between="\n")
 @given(st.text(min_size=1, max_size=50), st.sampled_from(["\n", "\r", "\r\n", " "]))
 def test_a_record_is_one_event_however_its_json_was_written(customer_id: str, between: str) -> None:
     record = created(customer_id="placeholder")
     members = orjson.loads(record.encoded())
     members["data"]["customer_id"] = customer_id
-    value = orjson.dumps(members).replace(b'","', f'",{between}"'.encode())
+    value = orjson.dumps(members, option=orjson.OPT_INDENT_2).replace(b"\n", between.encode())
     payload = event_head(None) + b"7," + FeedEvent.of(Counted(record, 0, 7, 0, 0, value), "e.AAA").tail
     event = parsed(SseFrames().event(payload))
     assert (event["event"], event["id"]) == ("event", "e.AAA")
