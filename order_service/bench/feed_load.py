@@ -20,6 +20,9 @@ _MATCHES = 5
 _KIB = 1024.0
 _SMALL = 32 * 1024
 """What the kernel holds for a client that stalls: as little as may be, so that the server notices."""
+_ENDED = (CloseCode.SLOW, 0)
+"""Who does not even read the code is cut off; that it was for being slow is for the notifier to say."""
+_SLOW_CLOSES = "orders_feed_slow_closes_total"
 Load = Callable[[Servers, LoadSize], Awaitable[Sequence[Finding]]]
 
 
@@ -98,9 +101,9 @@ async def stall(servers: Servers, size: LoadSize) -> list[Finding]:
         calm = (calm + await _p99_of_others(stage, clients, size, size.stall_s)) / 2
         return [
             Finding("clients that stalled", float(stalled)),
-            Finding("ended as slow", float(sum(client.closed == CloseCode.SLOW for client in still))),
+            Finding("ended as slow", float(sum(client.closed in _ENDED for client in still)), at_most=stage.notifier.metric(_SLOW_CLOSES)),
             Finding("went on without a gap", float(sum(client.closed is None and client.events == complete for client in still))),
-            Finding("neither", float(sum(client.closed not in (None, CloseCode.SLOW) for client in still) + behind), at_most=0),
+            Finding("neither", float(sum(client.closed not in (None, *_ENDED) for client in still) + behind), at_most=0),
             Finding("other clients ended", float(clients.closed - ended_before - sum(one.closed is not None for one in still)), at_most=0),
             Finding("memory of each that stalled", most_mib, "MiB", at_most=1.25),
             Finding("memory of each 5 s after", after_mib, "MiB", at_most=0.25),
