@@ -6,6 +6,7 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
 from typing import Any
 
 _HANDSHAKE = (
@@ -94,29 +95,24 @@ class FeedClients:
         """When the first event frame since `expect` came."""
         self._cut = False
         self._shaking_hands: dict[FeedClient, None] = {}
-        self._refused: list[tuple[float, int]] = []
-        """When to come again, and who."""
+        self._due = [(0.0, number) for number in range(len(first_frames))]
+        """A heap: when to come, or to come again, and who."""
 
     def connect(self, timeout_s: float = 60.0, *, caught_up: bool = True) -> None:
         """Open all, some at a time; with `caught_up` wait until each has said so. Who is refused for now comes again when it was told to.
 
         Raises NotServed, OSError, TimeoutError.
         """
-        due = [(0.0, number) for number in reversed(range(len(self._first_frames)))]
-
-        def open_some() -> bool:
-            due.extend(self._refused)
-            if self._refused:
-                due.sort(reverse=True)
-                self._refused.clear()
-            while due and len(self._shaking_hands) < _AT_ONCE and due[-1][0] <= time.monotonic():
-                self._open(due.pop()[1])
-            return not due and not self._shaking_hands and not self._refused
-
         deadline = time.monotonic() + timeout_s
-        self.receive_until(open_some, timeout_s)
+        self.receive_until(self._all_open, timeout_s)
         if caught_up and self._websocket:
             self.receive_until(lambda: self.caught_up >= len(self.clients), deadline - time.monotonic())
+
+    def _all_open(self) -> bool:
+        """Open those who are due, so many at once; whether nobody is left to be let in."""
+        while self._due and len(self._shaking_hands) < _AT_ONCE and self._due[0][0] <= time.monotonic():
+            self._open(heappop(self._due)[1])
+        return not self._due and not self._shaking_hands
 
     def _open(self, number: int) -> None:
         connection = socket.socket()
@@ -150,7 +146,7 @@ class FeedClients:
         again_s = _RETRY_AFTER.search(head)
         if not head.startswith(b"HTTP/1.1 503") or again_s is None:
             raise NotServed(f"the feed answered {head[:100]!r}")
-        self._refused.append((time.monotonic() + int(again_s[1]), client.number))
+        heappush(self._due, (time.monotonic() + int(again_s[1]), client.number))
         return b""
 
     def expect(self) -> None:
@@ -161,7 +157,8 @@ class FeedClients:
         """Receive until `done()`; when that was (perf_counter). Raises TimeoutError."""
         deadline = time.monotonic() + timeout_s
         while not done():
-            self._receive_what_came(0.05)
+            for key, _ in self._selector.select(0.05):
+                self._receive(key.data)
             if self._cut:
                 raise NotServed("the clients were closed")
             if time.monotonic() > deadline:
@@ -172,10 +169,6 @@ class FeedClients:
         """Receive for some time."""
         end = time.monotonic() + seconds
         self.receive_until(lambda: time.monotonic() >= end, seconds + 5.0)
-
-    def _receive_what_came(self, wait_s: float = 0.0) -> None:
-        for key, _ in self._selector.select(wait_s):
-            self._receive(key.data)
 
     def _receive(self, client: FeedClient) -> None:
         try:

@@ -99,9 +99,14 @@ async def stall(servers: Servers, size: LoadSize) -> list[Finding]:
         after_mib = (stage.notifier.memory_mib() - before) / stalled
         # Before and after: a machine that has become slower meanwhile is not the stalled clients' doing.
         calm = (calm + await _p99_of_others(stage, clients, size, size.stall_s)) / 2
+        slow_closes = (await stage.notifier.metrics())[_SLOW_CLOSES]
         return [
             Finding("clients that stalled", float(stalled)),
-            Finding("ended as slow", float(sum(client.closed in _ENDED for client in still)), at_most=stage.notifier.metric(_SLOW_CLOSES)),
+            Finding(
+                "ended as slow",
+                float(sum(client.closed in _ENDED for client in still)),
+                at_most=(await stage.notifier.metrics())[_SLOW_CLOSES],
+            ),
             Finding("went on without a gap", float(sum(client.closed is None and client.events == complete for client in still))),
             Finding("neither", float(sum(client.closed not in (None, *_ENDED) for client in still) + behind), at_most=0),
             Finding("other clients ended", float(clients.closed - ended_before - sum(one.closed is not None for one in still)), at_most=0),

@@ -1,13 +1,10 @@
 """knee: how many orders a second the whole system takes end to end, that its backlog stays small there, and that it recovers from more."""
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-
-import aiohttp
 
 from event_schemas.topics import COMMANDS, EVENTS
 from order_service.bench.findings import Finding
@@ -23,8 +20,6 @@ _KNEE_P99_MS = 1_000.0
 _SHED_AGE_S = "5"
 _OVERLOAD_S = 40.0
 _RECOVERED_S = 60.0
-_AGE = re.compile(r"^orders_backlog_age_seconds (\S+)$", re.MULTILINE)
-_WAITING = re.compile(r"^orders_backlog_commands (\S+)$", re.MULTILINE)
 Tell = Callable[[str], None]
 
 
@@ -42,11 +37,8 @@ class _Stack:
 
     async def backlog(self) -> tuple[float, float]:
         """Age of the oldest waiting command in seconds, and how many wait, as the gateway itself says."""
-        port = self.services["order_service.gateway"].health_port
-        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
-            text = await answer.text()
-        age, waiting = _AGE.search(text), _WAITING.search(text)
-        return (float(age[1]) if age else 0.0), (float(waiting[1]) if waiting else 0.0)
+        metrics = await self.services["order_service.gateway"].metrics()
+        return metrics.get("orders_backlog_age_seconds", 0.0), metrics.get("orders_backlog_commands", 0.0)
 
 
 @asynccontextmanager

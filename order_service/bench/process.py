@@ -3,11 +3,11 @@
 import asyncio
 import sys
 import time
-import urllib.request
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+import aiohttp
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -89,15 +89,11 @@ class BenchProcess:
         probed = probe_http("127.0.0.1", self.health_port)
         return probed.state == "running" if probed else accepts(self.http_port) and ".floor_" in self.module
 
-    def metric(self, name: str) -> float:
-        """A metric without labels, as the process has it now. Raises OSError when it does not answer, ValueError when there is none."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/metrics", timeout=5.0) as answer:
-            families = text_string_to_metric_families(answer.read().decode())
-        for family in families:
-            for sample in family.samples:
-                if sample.name == name:
-                    return float(sample.value)
-        raise ValueError(f"{self.module} has no metric {name}")
+    async def metrics(self) -> dict[str, float]:
+        """Its metrics without labels, as the process has them now. Raises aiohttp.ClientError when it does not answer."""
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.health_port}/metrics") as answer:
+            families = text_string_to_metric_families(await answer.text())
+        return {sample.name: float(sample.value) for family in families for sample in family.samples if not sample.labels}
 
     def cpu_s(self) -> float:
         """CPU seconds so far, of user and system."""
