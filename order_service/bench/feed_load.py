@@ -105,7 +105,7 @@ async def stall(servers: Servers, size: LoadSize) -> list[Finding]:
             Finding(
                 "ended as slow",
                 float(sum(client.closed in _ENDED for client in still)),
-                at_most=(await stage.notifier.metrics())[_SLOW_CLOSES],
+                at_most=slow_closes,
             ),
             Finding("went on without a gap", float(sum(client.closed is None and client.events == complete for client in still))),
             Finding("neither", float(sum(client.closed not in (None, *_ENDED) for client in still) + behind), at_most=0),
