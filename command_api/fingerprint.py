@@ -9,7 +9,7 @@ import orjson
 def length_prefixed(*parts: str | bytes) -> bytes:
     """Join texts so that no two different lists give the same bytes: each is preceded by its length in UTF-8 bytes."""
     encoded = [part if isinstance(part, bytes) else part.encode() for part in parts]
-    return b"".join(b"%d:%b" % (len(part), part) for part in encoded)
+    return b"".join([b"%d:%b" % (len(part), part) for part in encoded])
 
 
 def fingerprint(*, method: str, path: str, if_match: str | None, body: Any) -> str:

@@ -28,8 +28,8 @@ Clock = Callable[[], datetime]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class _BareRoute(APIRoute):
-    """A route whose endpoint is called with the request and nothing else.
+class DirectRoute(APIRoute):
+    """A route whose endpoint takes the request and nothing else, so that a server may call it directly.
 
     FastAPI's own handling of dependencies, bodies and response models costs more than everything that is done here.
     """
@@ -61,7 +61,7 @@ def create_command_router(
     Without `follower` nobody waits for an outcome, without `rehearse` dry runs are refused.
     """
     behind = _Behind(log, clock, follower, rehearse)
-    router = APIRouter(route_class=_BareRoute, tags=["commands"])
+    router = APIRouter(route_class=DirectRoute, tags=["commands"])
     for kind in (CREATE, SHIP, CANCEL):
         router.add_api_route(
             kind.path,
@@ -81,8 +81,9 @@ def create_command_router(
 
 def _handler(kind: CommandKind, behind: _Behind) -> Handler:
     async def take(request: Request) -> Response:
+        made_up = str(uuid4())
         # Known before anything is checked, so that refusals and log lines bear it, too.
-        correlation = read_correlation(request.scope["headers"]) or str(uuid4())
+        correlation = read_correlation(request.scope["headers"]) or made_up
         _correlate(request, correlation)
         order_id = None if kind is CREATE else _order_id(request.path_params["order_id"])
         headers = read_headers(request.scope["headers"], versioned=kind is not CREATE)
@@ -90,7 +91,7 @@ def _handler(kind: CommandKind, behind: _Behind) -> Handler:
         if not isinstance(dry_run, bool):
             headers = replace(headers, faults=(dry_run, *headers.faults))
         # Ids are made from a key always: one that a 503 gives to a client leads its retry to the same command.
-        sender = Sender(caller=ANONYMOUS, key=headers.idempotency_key or str(uuid4()), at=behind.clock())
+        sender = Sender(caller=ANONYMOUS, key=headers.idempotency_key or made_up, at=behind.clock())
         command = build_command(kind, order_id, await _json(request), headers, sender)
         _correlate(request, command.correlation_id)
         if dry_run:

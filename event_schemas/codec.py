@@ -91,9 +91,18 @@ def decode_command(value: bytes | None) -> Command | InvalidCommand:
     Raises Unreadable when its ids can't be read, NewerSchema when a later release wrote it. With readable ids but unusable
     content it is an InvalidCommand, which the aggregate rejects.
     """
+    return decode_keyed_command(value)[0]
+
+
+def decode_keyed_command(value: bytes | None) -> tuple[Command | InvalidCommand, bytes]:
+    """The same, with the key that belongs to it: its order's id as text. Raises as `decode_command`."""
     message = _object(value, "command")
     kind = str(message.get("type"))
     message = _current(message, _COMMAND_CHAINS.get(kind, ()), "command")
+    return _command(message, kind), message["order_id"].encode()
+
+
+def _command(message: dict[str, Any], kind: str) -> Command | InvalidCommand:
     reader = _COMMAND_READERS.get(kind)
     if reader is not None:
         try:

@@ -23,12 +23,15 @@ class PlainReader:
         # Without the last argument pydantic takes the models' own validators, which call the rules in Python.
         self._plain = SchemaValidator(plain_schema(model.__pydantic_core_schema__), _use_prebuilt=False).validate_python
 
-    def read(self, message: dict[str, Any]) -> Any:
-        """The message as an instance of the model. Raises pydantic's ValidationError with the model's own reasons."""
+    def read(self, message: Any, *, context: Any = None) -> Any:
+        """The message as an instance of the model. Raises pydantic's ValidationError with the model's own reasons.
+
+        `context`: for those rules of the model that ask for one.
+        """
         try:
-            return self._plain(message)
+            return self._plain(message, context=context)
         except ValidationError:
-            return self._thorough(message)
+            return self._thorough(message, context=context)
 
 
 def plain_schema(schema: CoreSchema) -> CoreSchema:

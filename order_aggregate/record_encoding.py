@@ -2,13 +2,14 @@
 
 from aiokafka import ConsumerRecord
 
-from event_schemas.events import Record
+from event_schemas.events import RECORD_TYPES, Record
 from order_aggregate.record_appender import Outgoing
 
 _SOURCE = b"/orders"
 _SPEC = ("ce_specversion", b"1.0")
 _SOURCE_HEADER = ("ce_source", _SOURCE)
 _CONTENT_TYPE = ("content-type", b"application/json")
+_TYPES = {name: ("ce_type", name.encode()) for name in RECORD_TYPES}
 
 
 def encode(record: Record, command: ConsumerRecord) -> Outgoing:
@@ -18,10 +19,11 @@ def encode(record: Record, command: ConsumerRecord) -> Outgoing:
         _SPEC,
         ("ce_id", str(record.id).encode()),
         _SOURCE_HEADER,
-        ("ce_type", record.type.encode()),
+        _TYPES[record.type],
         ("ce_subject", order_id),
         ("ce_time", record.occurred_at.isoformat().replace("+00:00", "Z").encode()),
         _CONTENT_TYPE,
-        *(("traceparent", value) for name, value in command.headers if name == "traceparent"),
     )
+    if command.headers:
+        headers += tuple((name, value) for name, value in command.headers if name == "traceparent")
     return Outgoing(order_id, record.encoded(), record.command_id, command.offset, headers)

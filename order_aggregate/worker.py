@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiokafka import ConsumerRecord
 from prometheus_client import Counter, Gauge
 
-from event_schemas.codec import NewerSchema, Unreadable, decode_command
+from event_schemas.codec import NewerSchema, Unreadable, decode_keyed_command
 from event_schemas.commands import Command, InvalidCommand
 from event_schemas.events import CommandRejectedRecord
 from infra.fetches import Progress, Records, run_from
@@ -116,7 +116,7 @@ class AggregateWorker:
         stopped = False
         for kafka_record in run:
             try:
-                command = self._readable(decode_command(kafka_record.value), kafka_record)
+                command = self._readable(kafka_record)
             except Unreadable as error:
                 await self._edges.dead_letter(kafka_record, str(error))
             except NewerSchema as error:
@@ -145,9 +145,9 @@ class AggregateWorker:
             partition.acknowledged(next_place=next_place, command_offset=last.command_offset, command_id=last.command_id, value=last.value)
         _NEXT.labels(number).set(partition.next_command)
 
-    def _readable(self, command: Command | InvalidCommand, kafka_record: ConsumerRecord) -> Command | InvalidCommand:
-        """The command, if it stands where its order lives. Raises Unreadable for a misrouted one."""
-        key = str(command.order_id).encode()
+    def _readable(self, kafka_record: ConsumerRecord) -> Command | InvalidCommand:
+        """The command, if it stands where its order lives. Raises Unreadable for a misrouted one, and as `decode_command`."""
+        command, key = decode_keyed_command(kafka_record.value)
         if kafka_record.key != key:
             raise Unreadable("is misrouted: its key is not its order_id")
         wanted = partition_of_key(key, self._partition_count)

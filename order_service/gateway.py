@@ -33,6 +33,7 @@ from notifier.sse import SseStreams
 from notifier.sse_api import create_feed_router
 from order_service.gateway_background import READS, announce, follow_log, serve_feed, watch_reads
 from order_service.gateway_backlog import GuardedLog, Log
+from order_service.gateway_direct import ServeDirectly, direct_routes
 from order_service.gateway_docs import create_docs_router, describe
 from order_service.gateway_dry_run import DryRun
 from order_service.gateway_feed_demo import create_feed_demo_router
@@ -55,6 +56,7 @@ _GRACE_S = 2
 def create_app(health: Health, routers: Sequence[APIRouter]) -> FastAPI:
     """One origin for `routers`. Opens nothing: whoever made the routers runs what they stand on."""
     app = FastAPI(title="Orders", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_middleware(ServeDirectly, routes=direct_routes(routers))
     app.add_middleware(RequestMetrics)
     render_problems(app)
     for router in (*routers, _create_health_router(health), create_docs_router()):

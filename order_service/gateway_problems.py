@@ -1,6 +1,7 @@
 """Every refusal of the gateway as a problem with a stable code, whoever raised it."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -19,11 +20,17 @@ _CODE_OF_STATUS = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.
 
 def render_problems(app: FastAPI) -> None:
     """Let `app` answer each of its errors as `application/problem+json`."""
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(RequestValidationError, _invalid_parameters)
-    app.add_exception_handler(HTTPException, _framework_refusal)
-    app.add_exception_handler(ClientDisconnect, _nobody_listens)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _unexpected)
+
+
+async def refusal(request: Request, error: Exception) -> Response:
+    """The answer to an error that an endpoint raised. An unexpected one is raised again, for the server to log and to answer."""
+    for kind in type(error).__mro__:
+        if kind in _HANDLERS:
+            return await _HANDLERS[kind](request, error)
+    raise error
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -65,6 +72,14 @@ def _methods_at(request: Request) -> list[str]:
 
 async def _nobody_listens(_: Request, __: Exception) -> Response:
     return Response(status_code=400)
+
+
+_HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+    Problem: _problem,
+    RequestValidationError: _invalid_parameters,
+    HTTPException: _framework_refusal,
+    ClientDisconnect: _nobody_listens,
+}
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from infra.kafka import new_producer, new_reader
 from infra.settings import Settings
 from order_aggregate.decider import decide, evolve
 from order_aggregate.order import NoOrder, OrderState
+from order_aggregate.record_encoding import encode
 
 _RECORDS = 2_000
 """Of one fetch, as the worker takes them."""
@@ -37,12 +38,12 @@ class _Floor:
                 continue
             place = self._next_places.get(partition, 0)
             self._next_places[partition] = place + 1
-            headers = [(PLACE, b"%d" % place), (COMMAND_OFFSET, b"%d" % record.offset)]
-            value = created.encoded()
-            if batch.append(key=record.key, value=value, timestamp=None, headers=headers) is None:
+            out = encode(created, record)
+            headers = [(PLACE, b"%d" % place), (COMMAND_OFFSET, b"%d" % out.command_offset), *out.headers]
+            if batch.append(key=out.key, value=out.value, timestamp=None, headers=headers) is None:
                 yield batch
                 batch = new_batch()
-                batch.append(key=record.key, value=value, timestamp=None, headers=headers)
+                batch.append(key=out.key, value=out.value, timestamp=None, headers=headers)
         if batch.record_count():
             yield batch
 

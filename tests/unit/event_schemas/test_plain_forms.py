@@ -2,6 +2,8 @@
 
 import copy
 import sys
+from datetime import UTC, datetime
+from functools import partial
 
 import orjson
 import pytest
@@ -9,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from command_api.requests import CreateOrderRequest
 from event_schemas.codec import decode_command, decode_record
-from event_schemas.commands import COMMAND_TYPES
+from event_schemas.commands import COMMAND_TYPES, CancelOrder, ShipOrder
 from event_schemas.events import RECORD_TYPES
 from event_schemas.plain_forms import PlainReader
 from tests.support.golden import FOLDER
@@ -95,6 +98,15 @@ def test_a_message_is_read_as_its_model_reads_it_or_refused_for_the_same_reason(
     if same and isinstance(message.get("type"), str):
         kind = message["type"] if message["type"] in MODELS else kind
     assert told(READERS[kind].read, message) == told(MODELS[kind].model_validate, message)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(message=messages().map(lambda message: message.get("data")), model=st.sampled_from([CreateOrderRequest, ShipOrder, CancelOrder]))
+def test_a_body_is_read_as_its_model_reads_it_or_refused_for_the_same_reason(message, model):
+    """With a rule that asks for a context: no client's order may lie ahead of the gateway's clock."""
+    now = {"now": datetime(2026, 3, 1, tzinfo=UTC)}
+
+    assert told(partial(PlainReader(model).read, context=now), message) == told(partial(model.model_validate, context=now), message)
 
 
 @pytest.mark.parametrize("value", NEARLY)
