@@ -30,6 +30,7 @@ class FetchApp(faust.App):
     """A Faust app whose agent iterates over `fetches`, the fetches of one topic."""
 
     source_topic: str
+    pace_s: float
     fetches: Any
     consumer: Consumer
     pulse: Pulse
@@ -42,8 +43,11 @@ class FetchApp(faust.App):
         """None: our tables live in PostgreSQL, our state in the log."""
 
 
-def hardened_app(settings: Settings, *, app_id: str, topic: str, store: str = "memory://") -> FetchApp:
-    """A worker of the consumer group `app_id` on one topic. Raises NoBroker when no brokers are configured."""
+def hardened_app(settings: Settings, *, app_id: str, topic: str, store: str = "memory://", pace_s: float = 0.0) -> FetchApp:
+    """A worker of the consumer group `app_id` on one topic. `pace_s`: seconds between two fetches, see infra.pace.
+
+    Raises NoBroker when no brokers are configured.
+    """
     if faust.streams._CStreamIterator is None:
         # The pure-Python iterator acknowledges stale events after a rebalance (FAUST.md 7).
         raise RuntimeError("Faust's compiled stream iterator is missing: install the faust-streaming wheel for this platform")
@@ -74,6 +78,7 @@ def hardened_app(settings: Settings, *, app_id: str, topic: str, store: str = "m
         producer_acks=-1,
     )
     app.source_topic = topic
+    app.pace_s = pace_s
     app.pulse = Pulse()
     app.fetches = app.channel(maxsize=QUEUED_FETCHES)
     app.topics.add(app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"))

@@ -18,6 +18,7 @@ from faust.types import TP
 
 from infra.fetches import Fetch
 from infra.membership import RUNS_EVERY_S, Membership, freeze_proof_s
+from infra.pace import Pace
 
 POLL_S = 0.5
 """Longest wait for one fetch, and so the longest pause between two ticks."""
@@ -77,6 +78,7 @@ class Consumer(driver.Consumer):
         self._opened = 0
         self._done: dict[int, int] = {}
         self._committed: dict[int, int] = {}
+        self._pace = Pace(self.app.pace_s)
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -168,12 +170,15 @@ class Consumer(driver.Consumer):
                 raise
 
     async def _next_fetch(self) -> Fetch:
+        await self._pace.turn()
         number, assigned, openings = self.assignment_number, self.assigned, dict(self._openings)
         if not openings:
             await asyncio.sleep(UNOPENED_POLL_S)
             return Fetch(number, assigned, openings)
         topic = self.app.source_topic
         fetched = await self._getmany({TP(topic, partition) for partition in openings}, POLL_S)
+        if fetched:
+            self._pace.fetched()
         return Fetch(number, assigned, openings, {tp.partition: records for tp, records in (fetched or {}).items() if tp.topic == topic})
 
     async def _hand_over(self, fetch: Fetch) -> None:

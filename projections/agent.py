@@ -19,11 +19,15 @@ from projections.projector import Projector
 from projections.tables import TABLES
 
 GROUP = "order-projections"
+PACE_S = 0.05
+"""Shortest time between two fetches, and so between two transactions. One for each of the few records that come within some milliseconds
+takes a third of two cores at 200 orders a second, and all that a client waits for gets later (docs/performance.md).
+"""
 
 
 def create_app(settings: Settings, health: Health, session: DatabaseSession, *, partition_count: int) -> FetchApp:
     """The projections as a Faust app; run it with infra.faust_app.run."""
-    app = hardened_app(settings, app_id=GROUP, topic=EVENTS)
+    app = hardened_app(settings, app_id=GROUP, topic=EVENTS, pace_s=PACE_S)
 
     async def dead_letter(record: ConsumerRecord, reason: str) -> None:
         await DeadLetters(app.kafka_producer(), GROUP).append(record, reason)
