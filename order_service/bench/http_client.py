@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
@@ -9,6 +10,8 @@ import orjson
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _HEAD_END = b"\r\n\r\n"
+_IDLE_S = 3.0
+"""Longest that a connection may be idle and still be used: uvicorn closes it after 5 s."""
 
 
 class Answer(NamedTuple):
@@ -32,11 +35,18 @@ class HttpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
         self._answer: asyncio.Future[Answer] | None = None
+        self._idle_since = 0.0
         self.open = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether a request may be sent on it; not on one that the server may be about to close, for a POST is not sent twice."""
+        return self.open and time.monotonic() < self._idle_since + _IDLE_S
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ready."""
         self._transport, self.open = cast(asyncio.Transport, transport), True  # uvloop's is none by its class
+        self._idle_since = time.monotonic()
 
     def data_received(self, data: bytes) -> None:
         """Hand the answer over once it is whole."""
@@ -50,6 +60,7 @@ class HttpConnection(asyncio.Protocol):
         if len(self._received) >= begin + length:
             answer = Answer(int(self._received[9:12]), bytes(self._received[begin : begin + length]))
             self._received.clear()
+            self._idle_since = time.monotonic()
             self._done(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -97,8 +108,9 @@ class HttpClient:
     async def _take(self) -> HttpConnection:
         while self._free:
             connection = self._free.pop()
-            if connection.open:
+            if connection.usable:
                 return connection
+            connection.close()
             self._all.remove(connection)
         _, made = await asyncio.get_running_loop().create_connection(HttpConnection, "127.0.0.1", self._port)
         self._all.append(made)

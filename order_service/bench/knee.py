@@ -90,7 +90,7 @@ async def _hold(stack: _Stack, rate: float, seconds: float, tell: Tell) -> list[
         await asyncio.wait({loading}, timeout=1.0)
         lengths.append((await stack.backlog())[1])
     measured = await loading
-    tell(f"held {rate:,.0f}/s for {seconds:g} s")
+    tell(f"held {rate:,.0f}/s for {seconds:g} s: refused {dict(measured.refused)}, missing {measured.missing}")
     orders = len(measured.framed) or 1
     third = max(1, len(lengths) // 3)
     costs = [Finding(f"CPU of {name} an order", 1e3 * (now - used[name]) / orders, "ms") for name, now in stack.cpu_s().items()]
