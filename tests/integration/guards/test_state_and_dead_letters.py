@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from aiokafka.errors import KafkaError
 
-from event_schemas.codec import decode_record
+from event_schemas.codec import decode_command, decode_record
 from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS
 from infra import dead_letters, log_reader, partition_fold
 from infra.dead_letters import read_dead_letters
@@ -38,7 +38,7 @@ async def _a_misrouted_command(bench):
 
 
 async def test_without_the_look_at_the_route_an_order_gets_a_second_history_on_another_partition(bench, monkeypatch):
-    monkeypatch.setattr(AggregateWorker, "_readable", lambda _self, command, _record: command)
+    monkeypatch.setattr(AggregateWorker, "_readable", lambda _self, kafka_record: decode_command(kafka_record.value))
     key = await _a_misrouted_command(bench)
 
     assert key in [record.key for record in await bench.read(EVENTS)]

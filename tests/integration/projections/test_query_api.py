@@ -17,6 +17,7 @@ from projections.tables import FOLD_VERSION
 from tests.integration.projections.conftest import FIRST
 from tests.support.fetched import fetched_run
 from tests.support.records import NOON, cancelled, created, rejected, shipped
+from tests.support.service_process import eventually
 
 PROBLEM = "application/problem+json"
 
@@ -245,12 +246,18 @@ async def test_a_position_of_another_log_is_refused(worker, client):
 
 
 async def test_a_thousand_waits_cost_one_poller_and_leave_nothing(worker, reads, client, monkeypatch):
-    monkeypatch.setattr("projections.read_models.WAIT_S", 60.0)  # a thousand requests take a busy machine longer than a client's patience
+    # A thousand requests take a busy machine longer than a client's patience.
+    monkeypatch.setattr("projections.read_models.WAIT_S", 60.0)
+    monkeypatch.setattr("projections.read_models.ANSWER_S", 60.0)
     await worker.projector.handle({0: fetched_run([created()])})
     held = Position.parse((await client.get("/sales")).headers["orders-position"])
     wanted = Position(3, {0: 2}, held.digest).token()
     waiting = [asyncio.create_task(client.get("/sales", params={"position": wanted})) for _ in range(1000)]
-    await asyncio.sleep(1.5)
+
+    async def all_wait() -> bool:
+        return len(reads._watch._waiters) == len(waiting)
+
+    await eventually(all_wait, 60)
     for task in waiting[::2]:
         task.cancel()
     await worker.projector.handle({0: fetched_run([created()], start=1)})
