@@ -39,8 +39,8 @@ class FeedConnection(ServerConnection):
         super().connection_made(transport)
         if len(self.server.handler_tasks) > self._most:
             self.transport.abort()
-        else:
-            bound_send_buffer(transport)
+        elif (end := transport.get_extra_info("socket")) is not None:
+            bound_send_buffer(end)
 
     def serve(self, session: Session) -> None:
         """From now on frames of this session are written."""

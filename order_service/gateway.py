@@ -26,6 +26,7 @@ from infra.log_tail import LogTail
 from infra.logs import configure_logging
 from infra.outcomes import Outcomes
 from infra.record_reader import RecordReader
+from infra.send_buffer import bound_send_buffer
 from infra.settings import Settings
 from infra.topic_guard import topics_watched
 from notifier.feed import Feed
@@ -193,9 +194,11 @@ def _listen(settings: Settings) -> socket.socket:
     """The open port. Ends the process when it is taken."""
     family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
     try:
-        return socket.create_server((settings.bind, settings.http_port), family=family, backlog=2048)
+        listener = socket.create_server((settings.bind, settings.http_port), family=family, backlog=2048)
     except OSError as error:
         raise SystemExit(f"can't listen on {settings.bind}:{settings.http_port} ({error.strerror}): change ORDERS_HTTP_PORT") from error
+    bound_send_buffer(listener)  # for streams of the feed whose clients do not read
+    return listener
 
 
 def _stop(server: uvicorn.Server, outcomes: Outcomes, streams: SseStreams) -> None:
