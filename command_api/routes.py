@@ -1,6 +1,6 @@
 """The three POSTs. Each ends in 202 after the broker's acknowledgement, in the outcome if the client waits for it, or in a problem."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -33,10 +33,6 @@ class DirectRoute(APIRoute):
 
     FastAPI's own handling of dependencies, bodies and response models costs more than everything that is done here.
     """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
-        return endpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from websockets.http11 import Request
 from websockets.protocol import Event, State
 
 from event_schemas.feed import CloseCode
-from infra.send_buffer import bound_send_buffer
 from notifier.frames import PING
 from notifier.limits import Limits
 from notifier.session import Session
@@ -39,8 +38,6 @@ class FeedConnection(ServerConnection):
         super().connection_made(transport)
         if len(self.server.handler_tasks) > self._most:
             self.transport.abort()
-        elif (end := transport.get_extra_info("socket")) is not None:
-            bound_send_buffer(end)
 
     def serve(self, session: Session) -> None:
         """From now on frames of this session are written."""

@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 from event_schemas.feed import SUBPROTOCOL, CloseCode
 from event_schemas.topics import EVENTS
 from infra.log_tail import LogTail
+from infra.send_buffer import bound_send_buffer
 from infra.settings import Settings
 from notifier.admission import Admission
 from notifier.connection import FeedConnection
@@ -72,6 +73,8 @@ class FeedServer:
             create_connection=connection,
             backlog=4096,
         )
+        for listener in self._server.sockets:
+            bound_send_buffer(listener)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

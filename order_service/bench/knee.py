@@ -35,10 +35,10 @@ class _Stack:
     def cpu_s(self) -> dict[str, float]:
         return {module.rpartition(".")[2]: process.cpu_s() for module, process in self.services.items()} | self.servers.cpu_s()
 
-    async def backlog(self) -> tuple[float, float]:
-        """Age of the oldest waiting command in seconds, and how many wait, as the gateway itself says."""
+    async def waiting(self) -> float:
+        """How many commands wait, as the gateway itself says."""
         metrics = await self.services["order_service.gateway"].metrics()
-        return metrics.get("orders_backlog_age_seconds", 0.0), metrics.get("orders_backlog_commands", 0.0)
+        return metrics.get("orders_backlog_commands", 0.0)
 
 
 @asynccontextmanager
@@ -88,7 +88,7 @@ async def _hold(stack: _Stack, rate: float, seconds: float, tell: Tell) -> list[
     loading = asyncio.create_task(stack.load(rate, seconds))
     while not loading.done():
         await asyncio.wait({loading}, timeout=1.0)
-        lengths.append((await stack.backlog())[1])
+        lengths.append(await stack.waiting())
     measured = await loading
     tell(f"held {rate:,.0f}/s for {seconds:g} s: refused {dict(measured.refused)}, missing {measured.missing}")
     orders = len(measured.framed) or 1
