@@ -43,10 +43,10 @@ async def catch_up(  # noqa: PLR0913 - two connections, what to follow, and how
         writers[partition] = await open_writer(connection, schema, checkpoint, bare=False, skip_poison=skip_poison, given_up_in=given_up_in)
     ranges = {partition: (checkpoint.next_offset, targets[partition]) for partition, checkpoint in behind.items()}
     async for partition, records in read_ranges(reader, ranges, max_records=_PIECE):
-        counted = await writers[partition].take(connection, records)
+        counted = await writers[partition].take(records)
         if applied:
             applied(counted)
         if writers[partition].unsaved >= _SAVE_RECORDS:
-            await writers[partition].save(connection)
+            await writers[partition].save()
     for writer in writers.values():
-        await writer.save(connection)
+        await writer.save()

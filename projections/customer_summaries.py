@@ -16,7 +16,6 @@ from projections.amounts import minus, plus
 
 Totals = Mapping[str, Mapping[str, Any]]
 """Per currency `{"orders": number, "total": exact decimal text}`; a currency whose orders are all cancelled is not in it."""
-_NONE = MappingProxyType({"orders": 0, "total": "0"})
 
 
 class CustomerSummary(NamedTuple):
@@ -59,8 +58,9 @@ def evolve(row: CustomerSummary | None, counted: Counted) -> CustomerSummary | N
 
 
 def _with(totals: Totals, currency: str, *, orders: int, amount: Decimal) -> Totals:
-    before = totals.get(currency, _NONE)
-    count, total = before["orders"] + orders, plus(Decimal(before["total"]), amount)
+    before = totals.get(currency)
+    # Most customers come once: that needs no arithmetic.
+    count, total = (before["orders"] + orders, plus(Decimal(before["total"]), amount)) if before else (orders, amount)
     after = {**totals, currency: {"orders": count, "total": decimal_text(total)}}
     # The count tells a customer with an order for 0.00 from one whose orders are all cancelled.
     if count == 0 and not total:

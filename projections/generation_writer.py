@@ -37,6 +37,7 @@ class GenerationWriter:
 
     def __init__(  # noqa: PLR0913 - where it goes on, and what it is to do with poison
         self,
+        connection: AsyncConnection[Any],
         schema: str,
         checkpoint: Checkpoint,
         *,
@@ -45,11 +46,11 @@ class GenerationWriter:
         discarded: Mapping[str, Set[int]],
         skip_poison: bool,
     ) -> None:
-        self._schema, self._saved, self._skip_poison = schema, checkpoint, skip_poison
+        self._connection, self._schema, self._saved, self._skip_poison = connection, schema, checkpoint, skip_poison
         self.checkpoint = checkpoint
         """Where the records that were taken end."""
         empty = checkpoint.next_offset == 0
-        self._tables: list[TableFilling[Any]] = [TableFilling(table, schema, empty=empty, bare=bare) for table in TABLES]
+        self._tables: list[TableFilling[Any]] = [TableFilling(connection, table, schema, empty=empty, bare=bare) for table in TABLES]
         self._held = {table.name: set(held.get(table.name, ())) for table in TABLES}
         self._discarded = discarded
         self._parked: list[Parked] = []
@@ -59,7 +60,7 @@ class GenerationWriter:
         """Offsets taken since the last save."""
         return self.checkpoint.next_offset - self._saved.next_offset
 
-    async def take(self, connection: AsyncConnection[Any], records: Sequence[ConsumerRecord]) -> Sequence[Any]:
+    async def take(self, records: Sequence[ConsumerRecord]) -> Sequence[Any]:
         """Fold the run that continues this partition; returns the records of it that count.
 
         Raises BrokenLog at a hole, NewerRecord, and Poison unless poison is to be skipped. After any of these nothing more may
@@ -72,7 +73,7 @@ class GenerationWriter:
             raise NewerRecord(f"{EVENTS}/{self.checkpoint.partition} at {run.checkpoint.next_offset}: {run.newer}")
         for table in self._tables:
             held, discarded = self._held[table.name], self._discarded.get(table.name, frozenset())
-            for refused in await table.fold(connection, run.counted, held=held, discarded=discarded):
+            for refused in await table.fold(run.counted, held=held, discarded=discarded):
                 given_up = refused.reason is not None and refused.counted.offset in discarded
                 self._park(Parked.of(table.name, refused, discarded=given_up))
         self.checkpoint = run.checkpoint
@@ -88,19 +89,19 @@ class GenerationWriter:
             )
         self._parked.append(parked)
 
-    async def save(self, connection: AsyncConnection[Any]) -> None:
+    async def save(self) -> None:
         """Write what was taken, with its checkpoint, in one transaction. Raises Overtaken."""
         if not self.unsaved:
             return
-        async with connection.transaction():
-            (found,) = await lock_checkpoints(connection, self._schema, [self.checkpoint.partition])
+        async with self._connection.transaction():
+            (found,) = await lock_checkpoints(self._connection, self._schema, [self.checkpoint.partition])
             if found.next_offset != self._saved.next_offset:
                 where = f"{self._schema}, {EVENTS}/{self.checkpoint.partition}"
                 raise Overtaken(f"{where}: the checkpoint is {found.next_offset}, not {self._saved.next_offset}")
             for table in self._tables:
-                await table.write(connection)
-            await park(connection, self._schema, self._parked)
-            await save_checkpoints(connection, self._schema, [self.checkpoint])
+                await table.write()
+            await park(self._connection, self._schema, self._parked)
+            await save_checkpoints(self._connection, self._schema, [self.checkpoint])
         for table in self._tables:
             table.written()
         self._saved = self.checkpoint
@@ -117,4 +118,4 @@ async def open_writer(  # noqa: PLR0913 - as above
     if given_up_in:
         for table, offsets in (await discarded_offsets(connection, given_up_in, partition)).items():
             discarded[table] = discarded.get(table, frozenset()) | offsets
-    return GenerationWriter(schema, checkpoint, bare=bare, held=held, discarded=discarded, skip_poison=skip_poison)
+    return GenerationWriter(connection, schema, checkpoint, bare=bare, held=held, discarded=discarded, skip_poison=skip_poison)

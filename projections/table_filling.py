@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from infra.gate import Counted
-from infra.table_copy import copy_rows
+from infra.table_copy import CopyBuffer, copy_rows
 from infra.table_definition import Key, RowT, TableDefinition
 from infra.table_fold import Refused, fold, fold_each, keyed
 from infra.table_rows import load_rows, save_rows
@@ -24,70 +24,71 @@ class TableFilling(Generic[RowT]):
     that nothing need be looked for. `bare`: it has no index on rows that are written once.
     """
 
-    def __init__(self, definition: TableDefinition[RowT], schema: str, *, empty: bool, bare: bool) -> None:
-        self._definition, self._schema, self._bare = definition, schema, bare
+    def __init__(
+        self, connection: AsyncConnection[Any], definition: TableDefinition[RowT], schema: str, *, empty: bool, bare: bool
+    ) -> None:
+        self._connection, self._definition, self._schema = connection, definition, schema
+        self._only_added = definition.one_record_a_row and bare
         self._all_known = empty
-        self._rows: dict[Key, RowT] = {}
-        self._stored: set[Key] = set()
+        self._written: dict[Key, RowT] = {}
+        self._new: dict[Key, RowT] = {}
         self._changed: dict[Key, RowT] = {}
-        self._added: list[RowT] = []
+        self._added = CopyBuffer(connection, definition)
 
     @property
     def name(self) -> str:
         """The table's."""
         return self._definition.name
 
-    async def fold(
-        self, connection: AsyncConnection[Any], records: Sequence[Counted], *, held: Collection[UUID], discarded: Container[int]
-    ) -> Sequence[Refused]:
+    async def fold(self, records: Sequence[Counted], *, held: Collection[UUID], discarded: Container[int]) -> Sequence[Refused]:
         """Fold records that continue what the table holds; returns those that the fold can't take."""
-        if self._definition.one_record_a_row and self._bare and not held:
+        if self._only_added and not held:
             # Nothing is looked up and nothing is overwritten: no key is needed.
             rows = fold_each(self._definition, records)
             if rows is not None:
-                self._added += rows
+                self._added.add(rows)
                 return ()
         touching = keyed(self._definition, records)
+        if self._only_added:
+            return fold(self._definition, touching, get=_nothing, put=self._add, held=held, discarded=discarded)
         if self._definition.one_record_a_row:
-            put = self._add if self._bare else self._changed.__setitem__
-            return fold(self._definition, touching, get=_nothing, put=put, held=held, discarded=discarded)
+            return fold(self._definition, touching, get=_nothing, put=self._changed.__setitem__, held=held, discarded=discarded)
         if not self._all_known:
             touched = {key: None for key, _, _ in touching if key is not None}
             unknown = [key for key in touched if self._known(key) is None]
-            found = await load_rows(connection, self._definition, self._schema, unknown)
-            self._rows.update(found)
-            self._stored.update(key for key, _ in found)
-        return fold(self._definition, touching, get=self._known, put=self._changed.__setitem__, held=held, discarded=discarded)
+            self._written.update(await load_rows(self._connection, self._definition, self._schema, unknown))
+        if self._written:
+            return fold(self._definition, touching, get=self._known, put=self._put, held=held, discarded=discarded)
+        return fold(self._definition, touching, get=self._new.get, put=self._new.__setitem__, held=held, discarded=discarded)
 
     def _known(self, key: Key) -> RowT | None:
-        row = self._changed.get(key)
-        return self._rows.get(key) if row is None else row
+        return self._new.get(key) or self._changed.get(key) or self._written.get(key)
+
+    def _put(self, key: Key, row: RowT) -> None:
+        (self._changed if key in self._written else self._new)[key] = row
 
     def _add(self, _: Key, row: RowT) -> None:
-        self._added.append(row)
+        self._added.add([row])
 
-    async def write(self, connection: AsyncConnection[Any]) -> None:
+    async def write(self) -> None:
         """Write what has changed, inside the caller's transaction."""
-        if self._definition.one_record_a_row:
-            new, known = self._added, list(self._changed.values())
-        else:
-            new = [row for key, row in self._changed.items() if key not in self._stored]
-            known = [row for key, row in self._changed.items() if key in self._stored]
-        if new:
-            await copy_rows(connection, self._definition, self._schema, new)
+        await self._added.write(self._schema)
+        if self._new:
+            await copy_rows(self._connection, self._definition, self._schema, self._new.values())
+        known = list(self._changed.values())
         for start in range(0, len(known), _SAVED_AT_ONCE):
-            await save_rows(connection, self._definition, self._schema, known[start : start + _SAVED_AT_ONCE])
+            await save_rows(self._connection, self._definition, self._schema, known[start : start + _SAVED_AT_ONCE])
 
     def written(self) -> None:
         """What was written is committed."""
         if not self._definition.one_record_a_row:
-            self._rows.update(self._changed)
-            self._stored.update(self._changed)
+            self._written.update(self._new)
+            self._written.update(self._changed)
+        self._new.clear()
         self._changed.clear()
         self._added.clear()
-        if len(self._rows) > MAX_ROWS:
-            self._rows.clear()
-            self._stored.clear()
+        if len(self._written) > MAX_ROWS:
+            self._written.clear()
             self._all_known = False
 
 

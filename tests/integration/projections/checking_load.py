@@ -17,8 +17,7 @@ import aiohttp
 
 from event_schemas.positions import Position
 
-_READERS = 4
-_PAUSE_S = 0.02
+_PAUSE_S = 0.05
 _CUSTOMERS = 97
 
 
@@ -62,8 +61,10 @@ class _Answer:
 class CheckingLoad:
     """Posts orders and reads, until it is stopped. `meanwhile` names what goes on, for the times."""
 
-    def __init__(self, url: str, rate: float) -> None:
+    def __init__(self, url: str, rate: float, *, readers: int, read_back: float) -> None:
+        """`rate`: orders a second. `read_back`: the part of them that is read again at the position that their answer names."""
         self.url, self.rate, self.tally, self.meanwhile = url, rate, Tally(), "before the first rebuild"
+        self._readers, self._part_read_back = readers, read_back
         self.stopped = asyncio.Event()
         self._seen: dict[int, int] = {}
         self._orders: list[tuple[str, str, str]] = []
@@ -73,7 +74,7 @@ class CheckingLoad:
         """Go on until `stopped` is set."""
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(self.url, connector=connector) as session, asyncio.TaskGroup() as tasks:
-            for _ in range(_READERS):
+            for _ in range(self._readers):
                 tasks.create_task(self._read_on(session))
             due = time.monotonic()
             while not self.stopped.is_set():
@@ -89,7 +90,7 @@ class CheckingLoad:
             self.tally.disconnected += 1
 
     async def _order(self, session: aiohttp.ClientSession) -> None:
-        """Place one and read it back: the answer to a write names a position, and what is read there must hold it."""
+        """Place one and perhaps read it back: the answer to a write names a position, and what is read there must hold it."""
         total = f"{random.randrange(1, 100_000) / 100:.2f}"
         customer = f"c{random.randrange(_CUSTOMERS)}"
         body = {"customer_id": customer, "currency": "EUR", "lines": [{"sku": "tea", "quantity": 1, "unit_price": total}]}
@@ -99,6 +100,8 @@ class CheckingLoad:
             self.tally.refused += 1
             return
         self.tally.accepted += 1
+        if random.random() >= self._part_read_back:
+            return
         order_id, place = told["order_id"], told["position"]
         read = await self._get(session, f"/orders/{order_id}?position={place}")
         if read is not None:

@@ -12,6 +12,7 @@ import json
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,8 @@ from tests.integration.projections.checking_load import CheckingLoad
 from tests.support.service_process import CHECKOUT
 from tests.support.stack import Stack
 
-_KILLED_AFTER_S = 6.0
+_KILLED_AFTER_S = (1.0, 23.0)
+"""Between these, after a rebuild's first sign: some before its workers have saved anything, most after."""
 
 
 class Rounds:
@@ -56,14 +58,16 @@ class Rounds:
         """Kill rebuilds at random moments, each begun where the one before was; then let one end. How many did not go on, or differ."""
         schemas: set[str] = set()
         reached = again = 0
+        # So slow that none of them ends before it is killed.
+        rate = max(200, int(self._load.tally.accepted / (count * statistics.mean(_KILLED_AFTER_S))))
         for number in range(1, count + 1):
-            process = await self._started("rebuild", "--throttle", str(max(300, int(self._throttle) // 20)))
+            process = await self._started("rebuild", "--throttle", str(rate))
             assert process.stdout is not None
             first = json.loads(await process.stdout.readline() or b"{}")
             schemas.add(str(first.get("schema")))
             again += first.get("records", 0) < reached
             reached = max(reached, first.get("records", 0))
-            await asyncio.sleep(random.uniform(0.0, _KILLED_AFTER_S))
+            await asyncio.sleep(random.uniform(*_KILLED_AFTER_S))
             if process.returncode is None:
                 process.send_signal(signal.SIGKILL)
             await process.wait()
@@ -97,7 +101,7 @@ def say(text: str) -> None:
 
 async def measure(stack: Stack, arguments: argparse.Namespace) -> int:
     """0 when nothing was wrong."""
-    load = CheckingLoad(stack.http, arguments.rate)
+    load = CheckingLoad(stack.http, arguments.rate, readers=arguments.readers, read_back=arguments.read_back)
     loading = asyncio.create_task(load.run())
     await asyncio.sleep(arguments.before)
     rounds = Rounds(stack, load, arguments.throttle)
@@ -119,6 +123,8 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--rate", type=float, default=200)
+    parser.add_argument("--readers", type=int, default=2, help="each reads at most 20 times a second")
+    parser.add_argument("--read-back", type=float, default=0.25, help="part of the orders that are read where their answer says they are")
     parser.add_argument("--throttle", default="8000")
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--before", type=float, default=10.0, help="seconds of load before the first rebuild")

@@ -207,9 +207,9 @@ async def test_a_writer_whose_partition_someone_else_wrote_writes_nothing(stand)
         assert checkpoint.next_offset < len(run)
         first, second = [await open_writer(connection, schema, checkpoint, bare=False, skip_poison=True) for _ in range(2)]
         for writer in (first, second):
-            await writer.take(connection, run)
-        await first.save(connection)
+            await writer.take(run)
+        await first.save()
         once = stand.database.everything(schema)
         with pytest.raises(Overtaken):
-            await second.save(connection)
+            await second.save()
     assert stand.database.everything(schema) == once
