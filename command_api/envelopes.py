@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from command_api.fingerprint import fingerprint
@@ -37,8 +37,7 @@ SHIP = CommandKind("ShipOrder", "/orders/{order_id}/ship", ShipOrder, ShipOrderC
 CANCEL = CommandKind("CancelOrder", "/orders/{order_id}/cancel", CancelOrder, CancelOrderCommand)
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(NamedTuple):
     """Who sends a command, under which Idempotency-Key (one was made up for a client that sent none), and when."""
 
     caller: str

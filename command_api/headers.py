@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from command_api.problems import Fault, header_fault
 from event_schemas.codes import Code
@@ -28,8 +28,7 @@ _CORRELATING = frozenset({b"x-correlation-id", b"traceparent"})
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class CommandHeaders:
+class CommandHeaders(NamedTuple):
     """What a request says beside its body. `if_match` is the header as sent, `expected_version` what it means.
 
     `faults`: what is wrong with the headers; it is answered together with what is wrong with the body.

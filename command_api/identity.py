@@ -5,7 +5,7 @@ The derivation is a promise: a client may send a command again in a year, throug
 """
 
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from command_api.fingerprint import length_prefixed
@@ -17,8 +17,7 @@ ANONYMOUS = "anonymous"
 _NAMESPACE = UUID("6f0f6d1c-6f5b-4a3e-9a55-3a0d7a1f6c42")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Who a command is: its own id, its order's, and the hash by which the aggregate notices a key that is used twice."""
 
     command_id: UUID

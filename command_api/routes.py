@@ -1,7 +1,7 @@
 """The three POSTs. Each ends in 202 after the broker's acknowledgement, in the outcome if the client waits for it, or in a problem."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -85,7 +85,7 @@ def _handler(kind: CommandKind, behind: _Behind) -> Handler:
         headers = read_headers(request.scope["headers"], versioned=kind is not CREATE)
         dry_run = wants_dry_run(request.scope["query_string"])
         if not isinstance(dry_run, bool):
-            headers = replace(headers, faults=(dry_run, *headers.faults))
+            headers = headers._replace(faults=(dry_run, *headers.faults))
         # Ids are made from a key always: one that a 503 gives to a client leads its retry to the same command.
         sender = Sender(caller=ANONYMOUS, key=headers.idempotency_key or made_up, at=behind.clock())
         command = build_command(kind, order_id, await _json(request), headers, sender)

@@ -1,8 +1,7 @@
 """One command on its way into the log, and the wait for its outcome if the client prefers to wait."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fastapi import Response
 from starlette.types import Receive
@@ -29,8 +28,7 @@ class Appends(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """A valid command with what its request said beside it. `key`: its Idempotency-Key, made up for a client that sent none."""
 
     kind: CommandKind
@@ -45,7 +43,7 @@ async def submit(submission: Submission, log: Appends, follower: Follower | None
     command, preferences = submission.command, submission.headers.preferences
     if follower is None or preferences.wait_s is None:
         place = await _appended(submission, log)
-        return pending(command, place, Preferences(respond_async=preferences.respond_async))
+        return pending(command, place, preferences if preferences.wait_s is None else _unwaited(preferences))
     deadline = Deadline(preferences.wait_s)
     if not follower.is_ready() and not await within(follower.ready(), deadline):
         return pending(command, await _appended(submission, log), preferences)
@@ -61,6 +59,11 @@ async def submit(submission: Submission, log: Appends, follower: Follower | None
             visible = await within(follower.visible(outcome), deadline, gone) if preferences.for_visible else None
     headers = preferences.headers | replayed(outcome, place)
     return decided(submission.kind, command, outcome, seen=Seen(follower.position(outcome), visible), headers=headers)
+
+
+def _unwaited(preferences: Preferences) -> Preferences:
+    """What is granted where nobody can wait."""
+    return Preferences(respond_async=preferences.respond_async)
 
 
 async def _appended(submission: Submission, log: Appends) -> CommandPlace:

@@ -37,6 +37,9 @@ class Preferences:
         return {"Preference-Applied": ", ".join(granted), **VARY} if granted else VARY
 
 
+_NONE = Preferences()
+
+
 def read_preferences(raw_headers: Iterable[tuple[bytes, bytes]]) -> Preferences:
     """The preferences of a request. What is unknown or of no use is ignored, as RFC 7240 wants it; the first of a name holds."""
     sent: dict[str, str] = {}
@@ -47,7 +50,7 @@ def read_preferences(raw_headers: Iterable[tuple[bytes, bytes]]) -> Preferences:
                 if found is not None:
                     sent.setdefault(found.group(1).lower(), _word(found.group(2) or ""))
     if not sent:
-        return Preferences()
+        return _NONE
     wait_s = _seconds(sent.get("wait", ""))
     return Preferences(
         wait_s=wait_s,

@@ -15,12 +15,15 @@ from projections.tables import TABLES
 _HAS_KEY = "select exists (select from pg_constraint where contype = 'p' and conrelid = to_regclass(%s))"
 _MEMORY = "set maintenance_work_mem = '128MB'"
 _ALONE = "set max_parallel_maintenance_workers = 0"
+_BESIDE = 2
+"""Tables more than there are processors to work on them: whoever makes an index waits for the disk for a part of its time."""
 
 
-async def make_indexes(settings: Settings, schema: str, *, at_once: int, gently: bool) -> None:
-    """Add what is missing, `at_once` tables at a time; killed half-way, it is repeated and goes on where it was.
+async def make_indexes(settings: Settings, schema: str, *, processors: int, gently: bool) -> None:
+    """Add what is missing; killed half-way, it is repeated and goes on where it was. Raises psycopg's errors.
 
-    `gently`: one table at a time, by one process of PostgreSQL, so that a processor is left for those who read. Raises psycopg's errors.
+    `processors`: that may be busy with it. `gently`: one table at a time, by one process of PostgreSQL, so that a processor is left
+    for those who read.
     """
     left = list(TABLES)
 
@@ -32,7 +35,7 @@ async def make_indexes(settings: Settings, schema: str, *, at_once: int, gently:
             while left:
                 await _complete(connection, left.pop(0), schema)
 
-    workers = [asyncio.create_task(work_off()) for _ in range(1 if gently else min(at_once, len(left)))]
+    workers = [asyncio.create_task(work_off()) for _ in range(1 if gently else min(processors + _BESIDE, len(left)))]
     try:
         await asyncio.gather(*workers)
     finally:  # one failed: the others leave off as well

@@ -94,7 +94,7 @@ class Rebuild:
         self._watch(meter.now("indexing"))
         await keep_progress(connection, meter.now("indexing"))
         throttled = self._options.throttle is not None
-        await make_indexes(self._settings, generation.schema, at_once=self._options.workers, gently=throttled)
+        await make_indexes(self._settings, generation.schema, processors=self._options.workers, gently=throttled)
         await self._catch_up(connection, reader, generation, meter, given_up_in)
         await set_state(connection, generation.schema, "ready")
         await keep_progress(connection, meter.now("done"))

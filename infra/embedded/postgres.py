@@ -26,9 +26,7 @@ _STOP_S = 4
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "shared_buffers": "48MB",
     "max_connections": "100",
-    "max_wal_size": "512MB",
     # One machine, nobody replicates from it: fewer processes.
     "wal_level": "minimal",
     "max_wal_senders": "0",
