@@ -55,7 +55,11 @@ create table if not exists projections.rebuilds (
 
 _GENERATIONS = "select schema, fold_version, partitions, state from projections.generations"
 _LIVE = "select schema, fold_version, partitions, state from projections.live join projections.generations using (schema)"
-_LIVE_FOR_SHARE = _LIVE + " for share of live"
+# Locked first, joined then: a joined row that was changed while it was waited for would be looked at again, and found not to fit.
+_LIVE_FOR_SHARE = (
+    "with live as materialized (select schema from projections.live for share) "
+    "select schema, fold_version, partitions, state from live join projections.generations using (schema)"
+)
 
 _NEXT_NUMBER = r"""
 select coalesce(max(substring(nspname from '\d+$')::integer), 0) + 1 from pg_namespace where nspname ~ '^projections_\d{1,9}$'

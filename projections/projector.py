@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -89,14 +89,20 @@ class Projector:
         return await self._open_waiting()
 
     async def handle(self, records: Records) -> Progress:
-        """Apply one fetch. Without records, look again at the partitions that wait."""
+        """Apply one fetch, perhaps an empty one, and look again at the partitions that wait."""
         if foreign := self._recheck.objections():
             return self._closed_by_the_log(foreign)
-        if not records:
-            return Progress(reopen=await self._open_waiting() if self._waiting and time.monotonic() >= self._look_at else {})
+        progress = await self._apply_fetch(records) if records else Progress()
+        # With records as well: where they come all the time there is no fetch without.
+        if self._waiting and time.monotonic() >= self._look_at:
+            return replace(progress, reopen={**progress.reopen, **await self._open_waiting()})
+        return progress
+
+    async def _apply_fetch(self, records: Records) -> Progress:
         outcome = await self._session.in_transaction(lambda connection: self._apply(connection, records))
         if outcome.refused:
             self._waiting |= frozenset(records)
+            self._look_at = time.monotonic() + LOOK_AGAIN_S
             self._health.wait_for("generation", outcome.refused)
             return Progress(closed=frozenset(records))
         _tell(outcome.parked)

@@ -30,9 +30,10 @@ class TableFilling(Generic[RowT]):
         self._connection, self._definition, self._schema = connection, definition, schema
         self._only_added = definition.one_record_a_row and bare
         self._all_known = empty
-        self._written: dict[Key, RowT] = {}
-        self._new: dict[Key, RowT] = {}
-        self._changed: dict[Key, RowT] = {}
+        self._rows: dict[Key, RowT] = {}
+        self._stored: set[Key] = set()
+        """Those of the rows that the table holds, as they were when they were last written."""
+        self._touched: dict[Key, None] = {}
         self._added = CopyBuffer(connection, definition)
 
     @property
@@ -49,23 +50,19 @@ class TableFilling(Generic[RowT]):
                 self._added.add(rows)
                 return ()
         touching = keyed(self._definition, records)
-        if self._only_added:
-            return fold(self._definition, touching, get=_nothing, put=self._add, held=held, discarded=discarded)
         if self._definition.one_record_a_row:
-            return fold(self._definition, touching, get=_nothing, put=self._changed.__setitem__, held=held, discarded=discarded)
+            put = self._add if self._only_added else self._put
+            return fold(self._definition, touching, get=_nothing, put=put, held=held, discarded=discarded)
         if not self._all_known:
             touched = {key: None for key, _, _ in touching if key is not None}
-            unknown = [key for key in touched if self._known(key) is None]
-            self._written.update(await load_rows(self._connection, self._definition, self._schema, unknown))
-        if self._written:
-            return fold(self._definition, touching, get=self._known, put=self._put, held=held, discarded=discarded)
-        return fold(self._definition, touching, get=self._new.get, put=self._new.__setitem__, held=held, discarded=discarded)
-
-    def _known(self, key: Key) -> RowT | None:
-        return self._new.get(key) or self._changed.get(key) or self._written.get(key)
+            found = await load_rows(self._connection, self._definition, self._schema, [key for key in touched if key not in self._rows])
+            self._rows.update(found)
+            self._stored.update(key for key, _ in found)
+        return fold(self._definition, touching, get=self._rows.get, put=self._put, held=held, discarded=discarded)
 
     def _put(self, key: Key, row: RowT) -> None:
-        (self._changed if key in self._written else self._new)[key] = row
+        self._rows[key] = row
+        self._touched[key] = None
 
     def _add(self, _: Key, row: RowT) -> None:
         self._added.add([row])
@@ -73,22 +70,24 @@ class TableFilling(Generic[RowT]):
     async def write(self) -> None:
         """Write what has changed, inside the caller's transaction."""
         await self._added.write(self._schema)
-        if self._new:
-            await copy_rows(self._connection, self._definition, self._schema, self._new.values())
-        known = list(self._changed.values())
+        new: list[RowT] = []
+        known: list[RowT] = []
+        for key in self._touched:
+            # A row of one record may be there already, from a run that was cut off: it is written by its key.
+            (known if self._definition.one_record_a_row or key in self._stored else new).append(self._rows[key])
+        if new:
+            await copy_rows(self._connection, self._definition, self._schema, new)
         for start in range(0, len(known), _SAVED_AT_ONCE):
             await save_rows(self._connection, self._definition, self._schema, known[start : start + _SAVED_AT_ONCE])
 
     def written(self) -> None:
         """What was written is committed."""
-        if not self._definition.one_record_a_row:
-            self._written.update(self._new)
-            self._written.update(self._changed)
-        self._new.clear()
-        self._changed.clear()
+        self._stored.update(self._touched)
+        self._touched.clear()
         self._added.clear()
-        if len(self._written) > MAX_ROWS:
-            self._written.clear()
+        if self._definition.one_record_a_row or len(self._rows) > MAX_ROWS:
+            self._rows.clear()
+            self._stored.clear()
             self._all_known = False
 
 

@@ -44,7 +44,7 @@ class Rounds:
             self._load.meanwhile = "during a promotion"
             code, lines = await self._projections("promote") if code == 0 else (code, lines)
             self._load.meanwhile = "between rebuilds"
-            last = lines[-1]
+            last = lines[-1] if lines else {}
             equal = code == 0 and all(one["equal"] for one in last["compared"])
             unequal += not equal
             took, waited = time.monotonic() - began, last.get("writers_waited_s")

@@ -3,11 +3,12 @@
 import asyncio
 
 import pytest
+from psycopg import AsyncConnection
 from psycopg.errors import LockNotAvailable
 
 from infra.database import DatabaseSession
 from infra.health import Health
-from projections.generations import ensure_live_generation
+from projections.generations import create_generation, ensure_live_generation
 from projections.tables import FOLD_VERSION
 from tests.integration.projections.conftest import FIRST, make_worker
 from tests.support.fetched import fetched_run
@@ -42,6 +43,34 @@ async def test_a_worker_does_not_write_what_another_release_folded(worker, datab
     monkeypatch.setattr("projections.projector.time.monotonic", lambda: 1e12)
     assert dict((await worker.projector.handle({})).reopen) == {0: 1}
     assert worker.health.detail is None
+
+
+async def test_partitions_that_wait_are_opened_again_although_others_bring_records_all_the_time(worker, database, monkeypatch):
+    database.run(f"update projections.generations set fold_version = {FOLD_VERSION + 1}")
+    assert (await worker.projector.handle({0: fetched_run([created()])})).closed == frozenset({0})
+    database.run(f"update projections.generations set fold_version = {FOLD_VERSION}")
+    monkeypatch.setattr("projections.projector.time.monotonic", lambda: 1e12)
+
+    progress = await worker.projector.handle({1: fetched_run([created()], partition=1)})
+
+    assert (dict(progress.done), dict(progress.reopen)) == ({1: 1}, {0: 0})
+    assert worker.health.detail is None
+
+
+async def test_a_worker_that_waited_for_a_switch_goes_on_in_the_new_generation(worker, settings, database):
+    """`for share` on a row that was changed meanwhile looks at it once more: a join would find that it no longer fits."""
+    async with await AsyncConnection.connect(settings.database_url.get_secret_value(), autocommit=True) as switching:
+        await create_generation(switching, fold_version=FOLD_VERSION, partitions=3, state="ready")
+        async with switching.transaction():
+            await switching.execute("update projections.live set schema = 'projections_2'")
+            handling = asyncio.create_task(worker.projector.handle({0: fetched_run([created()])}))
+            waits = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'test-projections'"
+            while not database.all(waits):
+                await asyncio.sleep(0.01)
+    progress = await handling
+
+    assert (dict(progress.done), progress.closed) == ({0: 1}, frozenset())
+    assert (database.next_offsets(FIRST)[0], database.next_offsets("projections_2")[0]) == (0, 1)
 
 
 async def test_nothing_is_opened_while_the_live_generation_is_another_releases(worker, new_worker, database):
