@@ -5,6 +5,7 @@ from tests.support.mutations import Mutation
 _STATE = "tests/integration/guards/test_state_and_dead_letters.py::"
 _FAUST = "tests/integration/guards/test_faust.py::"
 _PROJECTOR = "tests/integration/projections/test_projector_guards.py::"
+_GENERATIONS = "tests/integration/projections/test_generations.py::"
 _STANDSTILL = "tests/unit/infra/test_standstill.py::"
 _WORKER = "tests/unit/infra/test_worker_guards.py::"
 _GATEWAY = "tests/unit/command_api/test_submission_guards.py::"
@@ -42,9 +43,23 @@ MUTATIONS_OF_THE_EDGES = (
     Mutation(
         "the live generation is held for share",
         "projections/generations.py",
-        '_LIVE_FOR_SHARE = _LIVE + " for share of live"',
-        "_LIVE_FOR_SHARE = _LIVE",
+        "(select schema from projections.live for share)",
+        "(select schema from projections.live)",
         _PROJECTOR + "test_with_for_share_the_pointer_waits_until_the_fetch_is_written",
+    ),
+    Mutation(
+        "the live generation is locked before it is joined",
+        "projections/generations.py",
+        "await cursor.execute(_LIVE_FOR_SHARE if for_share else _LIVE)",
+        'await cursor.execute(_LIVE + " for share of live" if for_share else _LIVE)',
+        _GENERATIONS + "test_a_worker_that_waited_for_a_switch_goes_on_in_the_new_generation",
+    ),
+    Mutation(
+        "partitions that wait are looked at with records too",
+        "projections/projector.py",
+        "        if self._waiting and time.monotonic() >= self._look_at:",
+        "        if not records and self._waiting and time.monotonic() >= self._look_at:",
+        _GENERATIONS + "test_partitions_that_wait_are_opened_again_although_others_bring_records_all_the_time",
     ),
     Mutation(
         "one order of locks",
