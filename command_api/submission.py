@@ -43,7 +43,7 @@ async def submit(submission: Submission, log: Appends, follower: Follower | None
     command, preferences = submission.command, submission.headers.preferences
     if follower is None or preferences.wait_s is None:
         place = await _appended(submission, log)
-        return pending(command, place, preferences if preferences.wait_s is None else _unwaited(preferences))
+        return pending(command, place, Preferences(respond_async=preferences.respond_async))
     deadline = Deadline(preferences.wait_s)
     if not follower.is_ready() and not await within(follower.ready(), deadline):
         return pending(command, await _appended(submission, log), preferences)
@@ -59,11 +59,6 @@ async def submit(submission: Submission, log: Appends, follower: Follower | None
             visible = await within(follower.visible(outcome), deadline, gone) if preferences.for_visible else None
     headers = preferences.headers | replayed(outcome, place)
     return decided(submission.kind, command, outcome, seen=Seen(follower.position(outcome), visible), headers=headers)
-
-
-def _unwaited(preferences: Preferences) -> Preferences:
-    """What is granted where nobody can wait."""
-    return Preferences(respond_async=preferences.respond_async)
 
 
 async def _appended(submission: Submission, log: Appends) -> CommandPlace:

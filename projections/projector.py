@@ -91,7 +91,8 @@ class Projector:
     async def handle(self, records: Records) -> Progress:
         """Apply one fetch, perhaps an empty one, and look again at the partitions that wait."""
         if foreign := self._recheck.objections():
-            return self._closed_by_the_log(foreign)
+            # The log is no longer the one that was applied: nothing more is taken from it until it is.
+            return self._close(frozenset(foreign), "log", "; ".join(foreign.values()))
         progress = await self._apply_fetch(records) if records else Progress()
         # With records as well: where they come all the time there is no fetch without.
         if self._waiting and time.monotonic() >= self._look_at:
@@ -101,10 +102,7 @@ class Projector:
     async def _apply_fetch(self, records: Records) -> Progress:
         outcome = await self._session.in_transaction(lambda connection: self._apply(connection, records))
         if outcome.refused:
-            self._waiting |= frozenset(records)
-            self._look_at = time.monotonic() + LOOK_AGAIN_S
-            self._health.wait_for("generation", outcome.refused)
-            return Progress(closed=frozenset(records))
+            return self._close(frozenset(records), "generation", outcome.refused)
         _tell(outcome.parked)
         self._recheck.applied([run.checkpoint for run in outcome.runs.values()])
         return self._progress(outcome.runs)
@@ -132,12 +130,12 @@ class Projector:
             await save_checkpoints(connection, generation.schema, [run.checkpoint for run in runs.values()])
         return _Outcome(runs, parked=parked)
 
-    def _closed_by_the_log(self, objections: Mapping[int, str]) -> Progress:
-        """The log is no longer the one that was applied: nothing more is taken from it until it is."""
-        self._waiting |= frozenset(objections)
+    def _close(self, partitions: frozenset[int], cause: str, reason: str) -> Progress:
+        """These partitions wait from now on, and `health` says why."""
+        self._waiting |= partitions
         self._look_at = time.monotonic() + LOOK_AGAIN_S
-        self._health.wait_for("log", "; ".join(objections.values()))
-        return Progress(closed=frozenset(objections))
+        self._health.wait_for(cause, reason)
+        return Progress(closed=partitions)
 
     async def _bury(self, run: Run) -> None:
         """Keep unreadable records among the dead letters before the transaction that passes them commits. Twice is harmless."""
