@@ -30,8 +30,8 @@ _FETCHED = 250
 """Records taken from the reader at once, and the pace's step."""
 _PIECE = 32
 """Records judged, then folded into one table after the other: few enough to stay in the processor's nearest memory meanwhile."""
-_SAVE_RECORDS = 65_000
-_SAVE_S = 10.0
+_SAVE_RECORDS = 130_000
+_SAVE_S = 15.0
 """A checkpoint is written at least this often: a kill costs at most that much work."""
 
 

@@ -30,10 +30,10 @@ class TableFilling(Generic[RowT]):
         self._connection, self._definition, self._schema = connection, definition, schema
         self._only_added = definition.one_record_a_row and bare
         self._all_known = empty
-        self._rows: dict[Key, RowT] = {}
-        self._stored: set[Key] = set()
-        """Those of the rows that the table holds, as they were when they were last written."""
-        self._touched: dict[Key, None] = {}
+        self._changed: dict[Key, RowT] = {}
+        """Rows as the table is to have them."""
+        self._stored: dict[Key, RowT] = {}
+        """Rows as the table has them, as far as they are known."""
         self._added = CopyBuffer(connection, definition)
 
     @property
@@ -51,18 +51,18 @@ class TableFilling(Generic[RowT]):
                 return ()
         touching = keyed(self._definition, records)
         if self._definition.one_record_a_row:
-            put = self._add if self._only_added else self._put
+            put = self._add if self._only_added else self._changed.__setitem__
             return fold(self._definition, touching, get=_nothing, put=put, held=held, discarded=discarded)
+        changed, stored = self._changed, self._stored
         if not self._all_known:
-            touched = {key: None for key, _, _ in touching if key is not None}
-            found = await load_rows(self._connection, self._definition, self._schema, [key for key in touched if key not in self._rows])
-            self._rows.update(found)
-            self._stored.update(key for key, _ in found)
-        return fold(self._definition, touching, get=self._rows.get, put=self._put, held=held, discarded=discarded)
+            wanted = {key: None for key, _, _ in touching if key is not None}
+            unknown = [key for key in wanted if key not in changed and key not in stored]
+            stored.update(await load_rows(self._connection, self._definition, self._schema, unknown))
+        get = changed.get if not stored else self._row
+        return fold(self._definition, touching, get=get, put=changed.__setitem__, held=held, discarded=discarded)
 
-    def _put(self, key: Key, row: RowT) -> None:
-        self._rows[key] = row
-        self._touched[key] = None
+    def _row(self, key: Key) -> RowT | None:
+        return self._changed.get(key) or self._stored.get(key)
 
     def _add(self, _: Key, row: RowT) -> None:
         self._added.add([row])
@@ -70,11 +70,12 @@ class TableFilling(Generic[RowT]):
     async def write(self) -> None:
         """Write what has changed, inside the caller's transaction."""
         await self._added.write(self._schema)
+        # A row of one record may be there already, from a run that was cut off: it is written by its key.
+        stored: Container[Key] = self._changed if self._definition.one_record_a_row else self._stored
         new: list[RowT] = []
         known: list[RowT] = []
-        for key in self._touched:
-            # A row of one record may be there already, from a run that was cut off: it is written by its key.
-            (known if self._definition.one_record_a_row or key in self._stored else new).append(self._rows[key])
+        for key, row in self._changed.items():
+            (known if key in stored else new).append(row)
         if new:
             await copy_rows(self._connection, self._definition, self._schema, new)
         for start in range(0, len(known), _SAVED_AT_ONCE):
@@ -82,11 +83,10 @@ class TableFilling(Generic[RowT]):
 
     def written(self) -> None:
         """What was written is committed."""
-        self._stored.update(self._touched)
-        self._touched.clear()
         self._added.clear()
-        if self._definition.one_record_a_row or len(self._rows) > MAX_ROWS:
-            self._rows.clear()
+        self._stored.update(self._changed)
+        self._changed.clear()
+        if self._definition.one_record_a_row or len(self._stored) > MAX_ROWS:
             self._stored.clear()
             self._all_known = False
 

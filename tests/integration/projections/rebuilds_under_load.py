@@ -24,7 +24,7 @@ from tests.integration.projections.checking_load import CheckingLoad
 from tests.support.service_process import CHECKOUT
 from tests.support.stack import Stack
 
-_KILLED_AFTER_S = (1.0, 23.0)
+_KILLED_AFTER_S = (1.0, 36.0)
 """Between these, after a rebuild's first sign: some before its workers have saved anything, most after."""
 
 
