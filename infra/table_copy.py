@@ -38,18 +38,14 @@ class CopyBuffer(Generic[RowT]):
         self._pieces += _pieces(self._copy, self._definition, rows)
 
     async def write(self, schema: str) -> None:
-        """Add them to the table, inside the caller's transaction. Raises as `copy_rows`."""
+        """Add them to the table, inside the caller's transaction, and forget them. Raises as `copy_rows`; they are lost then."""
         if self._copy is None:
             return
-        self._pieces.append(bytes(self._copy.formatter.end()))
-        self._copy = None
+        pieces = [*self._pieces, bytes(self._copy.formatter.end())]
+        self._pieces, self._copy = [], None
         async with self._connection.cursor() as cursor, cursor.copy(_statement(self._definition, schema)) as copy:
-            for piece in self._pieces:
+            for piece in pieces:
                 await copy.write(piece)
-
-    def clear(self) -> None:
-        """Forget what was written."""
-        self._pieces.clear()
 
 
 def _statement(definition: TableDefinition[Any], schema: str) -> sql.Composed:

@@ -83,7 +83,6 @@ class TableFilling(Generic[RowT]):
 
     def written(self) -> None:
         """What was written is committed."""
-        self._added.clear()
         self._stored.update(self._changed)
         self._changed.clear()
         if self._definition.one_record_a_row or len(self._stored) > MAX_ROWS:

@@ -1,11 +1,11 @@
 """feed: frames a second to many clients, beside a loop that writes a ready frame to as many sockets."""
 
 import asyncio
-import socket
 from contextlib import AsyncExitStack
 
 from event_schemas.topics import COMMANDS, EVENTS
 from notifier.frames import text_frame
+from order_service.bench.bare_feed import bare_feed
 from order_service.bench.feed_clients import FeedClients, subscribe
 from order_service.bench.feed_events import event, feed_log
 from order_service.bench.measuring import Metric, Sample
@@ -31,10 +31,8 @@ class Feed:
         self.what = f"event frames to {clients:,} websocket clients of one notifier, from the first to the last"
         self._servers, self._count, self._events = servers, clients, events
         self._notifier = servers.process("notifier", **_HEARTBEAT_NEVER)
-        self._bare = servers.process("order_service.bench.floor_feed")
         self._opened = AsyncExitStack()
         self._clients = FeedClients(self._notifier.feed_port, [subscribe()] * clients)
-        self._bare_clients = FeedClients(self._bare.http_port, [b""] * clients, websocket=False)
 
     async def enter(self) -> None:
         """Start both and connect all clients."""
@@ -42,12 +40,10 @@ class Feed:
         await self._servers.new_topics(COMMANDS, EVENTS)
         self._log = await self._opened.enter_async_context(feed_log(self._servers.settings))
         await self._log.append(event("bench-0") for _ in range(100))
-        for process in (self._notifier, self._bare):
-            await self._opened.enter_async_context(process)
-        for clients in (self._clients, self._bare_clients):
-            self._opened.callback(clients.close)
-            await asyncio.to_thread(clients.connect)
-        self._control = self._opened.enter_context(socket.create_connection(("127.0.0.1", self._bare.feed_port)))
+        await self._opened.enter_async_context(self._notifier)
+        self._opened.callback(self._clients.close)
+        await asyncio.to_thread(self._clients.connect)
+        self._bare = await self._opened.enter_async_context(bare_feed(self._servers, self._count))
         await self.measured()
 
     async def measured(self) -> Sample:
@@ -60,10 +56,10 @@ class Feed:
     async def floor(self) -> Sample:
         """As many frames of the same size."""
         frame = text_frame(self._clients.clients[0].last_event)
-        self._bare_clients.expect()
-        used = self._bare.cpu_s()
-        self._control.sendall(self._events.to_bytes(4) + len(frame).to_bytes(4) + frame)
-        return await self._received(self._bare_clients, self._bare, used)
+        self._bare.clients.expect()
+        used = self._bare.process.cpu_s()
+        self._bare.write(frame, events=self._events)
+        return await self._received(self._bare.clients, self._bare.process, used)
 
     async def leave(self) -> None:
         """End both."""

@@ -56,6 +56,11 @@ def age_ms(frame: bytes) -> float:
     return (time.monotonic_ns() - int(found[1])) / 1e6
 
 
+def due_at(frame: bytes, due_ns: int) -> bytes:
+    """The same frame, of an event that was due then."""
+    return _DUE.sub(b'"correlation_id":"due-%d"' % due_ns, frame)
+
+
 class FeedLog:
     """The only writer of a log."""
 

@@ -1,18 +1,31 @@
 """A feed server without a broker."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
-from tests.unit.notifier.memory_feed import MemoryFeed, RawClient
+from tests.unit.notifier.memory_feed import MemoryFeed, RawClient, StartFeed
 
 
 @pytest.fixture
-async def memory_feed() -> AsyncIterator[MemoryFeed]:
+async def start_feed() -> AsyncIterator[StartFeed]:
+    """Starts feeds as `MemoryFeed.start` does; they are stopped whatever becomes of the test."""
+    started: list[MemoryFeed] = []
+
+    async def start(**how: Any) -> MemoryFeed:
+        started.append(await MemoryFeed.start(**how))
+        return started[-1]
+
+    yield start
+    for feed in started:
+        await feed.stop()
+
+
+@pytest.fixture
+async def memory_feed(start_feed: StartFeed) -> MemoryFeed:
     """On an empty log of two partitions."""
-    feed = await MemoryFeed.start()
-    yield feed
-    await feed.stop()
+    return await start_feed()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -118,6 +118,10 @@ class MemoryFeed:
     async def stop(self) -> None:
         """Close everything."""
         await self.server.stop()
+
+
+StartFeed = Callable[..., Awaitable[MemoryFeed]]
+"""`MemoryFeed.start`, of which somebody else stops what it started."""
 
 
 @dataclass

@@ -11,19 +11,17 @@ from notifier.client import CaughtUp, Event, FeedClient, FeedStopped, Item, Join
 from notifier.server import FeedServer
 from tests.support.records import created, rejected, shipped
 from tests.support.service_process import eventually, free_port
-from tests.unit.notifier.memory_feed import MemoryFeed
+from tests.unit.notifier.memory_feed import MemoryFeed, StartFeed
 
 PARTITIONS = 2
 
 
 @pytest.fixture
-async def feeds() -> AsyncIterator[list[MemoryFeed]]:
+async def feeds(start_feed: StartFeed) -> list[MemoryFeed]:
     """Two instances on one log."""
-    started = [await MemoryFeed.start(partitions=PARTITIONS) for _ in range(2)]
+    started = [await start_feed(partitions=PARTITIONS) for _ in range(2)]
     started[1].log.records = started[0].log.records
-    yield started
-    for feed in started:
-        await feed.stop()
+    return started
 
 
 def url(feed: MemoryFeed) -> str:
@@ -139,20 +137,19 @@ async def _events(client: FeedClient, count: int) -> AsyncIterator[Event]:
                 return
 
 
-async def test_nobody_there_is_told_and_tried_again_until_somebody_is() -> None:
+async def test_nobody_there_is_told_and_tried_again_until_somebody_is(start_feed: StartFeed) -> None:
     port = free_port()
     async with FeedClient(f"ws://127.0.0.1:{port}/feed") as client:
         lost = await anext(client)
         assert isinstance(lost, Lost)
         assert "no feed answers" in lost.detail
-        feed = await MemoryFeed.start()
+        feed = await start_feed()
         own = FeedServer(feed.server._settings, feed.log)  # type: ignore[arg-type]
         await own.start(port)
         async for item in client:
             if isinstance(item, Joined):
                 break
         await own.stop()
-        await feed.stop()
 
 
 @pytest.mark.parametrize(
@@ -169,15 +166,14 @@ async def test_what_coming_back_would_not_help_is_raised(memory_feed: MemoryFeed
             await anext(client)
 
 
-async def test_a_full_instance_is_come_back_to_when_it_says(memory_feed: MemoryFeed) -> None:
-    full = await MemoryFeed.start(ORDERS_FEED_MAX_CONNECTIONS=1)
+async def test_a_full_instance_is_come_back_to_when_it_says(start_feed: StartFeed) -> None:
+    full = await start_feed(ORDERS_FEED_MAX_CONNECTIONS=1)
     async with FeedClient(url(full)) as first, FeedClient([url(full), url(full)]) as second:
         assert isinstance(await anext(first), Joined)
         lost = await anext(second)
         assert isinstance(lost, Lost)
         assert "503" in lost.detail
         assert lost.again_in_s >= 5
-    await full.stop()
 
 
 async def test_a_damaged_position_begins_anew_and_says_so(memory_feed: MemoryFeed) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from notifier.metrics import PARKS, RESUMES
 from tests.support.records import created
-from tests.unit.notifier.memory_feed import MemoryFeed, RawClient
+from tests.unit.notifier.memory_feed import MemoryFeed, RawClient, StartFeed
 
 
 def resumes(tier: str) -> float:
@@ -16,8 +16,8 @@ def resumes(tier: str) -> float:
     return float(RESUMES.labels(tier)._value.get())
 
 
-async def test_three_hundred_missed_events_are_read_from_memory() -> None:
-    feed = await MemoryFeed.start()
+async def test_three_hundred_missed_events_are_read_from_memory(start_feed: StartFeed) -> None:
+    feed = await start_feed()
     raw = await RawClient.connect(feed.port)
     await raw.say(type="subscribe")
     position = (await raw.until("caught_up"))["position"]
@@ -32,7 +32,6 @@ async def test_three_hundred_missed_events_are_read_from_memory() -> None:
     assert [event["event"]["id"] for event in events] == [str(record.id) for record in records]
     await again.until("caught_up")
     assert resumes("memory") == before + 1
-    await feed.stop()
 
 
 class Wanderer:
@@ -67,8 +66,8 @@ class Wanderer:
 
 
 @pytest.mark.parametrize("ring_mib", [0, 64])
-async def test_clients_that_come_and_go_between_two_instances_miss_nothing(ring_mib: int) -> None:
-    feeds = [await MemoryFeed.start(partitions=3, ORDERS_FEED_RING=ring_mib) for _ in range(2)]
+async def test_clients_that_come_and_go_between_two_instances_miss_nothing(start_feed: StartFeed, ring_mib: int) -> None:
+    feeds = [await start_feed(partitions=3, ORDERS_FEED_RING=ring_mib) for _ in range(2)]
     feeds[1].log.records = feeds[0].log.records
     wanderers = [Wanderer(feeds, seed) for seed in range(6)]
     stop = asyncio.Event()
@@ -94,12 +93,10 @@ async def test_clients_that_come_and_go_between_two_instances_miss_nothing(ring_
         for run in feeds[0].log.records.values():
             ids = [str(counted.record.id) for counted in run]
             assert [name for name in wanderer.seen if name in set(ids)] == ids
-    for feed in feeds:
-        await feed.stop()
 
 
-async def test_a_client_that_stops_reading_is_parked_and_misses_nothing() -> None:
-    feed = await MemoryFeed.start()
+async def test_a_client_that_stops_reading_is_parked_and_misses_nothing(start_feed: StartFeed) -> None:
+    feed = await start_feed()
     raw = await RawClient.connect(feed.port, small=True)
     await raw.say(type="subscribe", id="a")
     await raw.until("caught_up")
@@ -126,4 +123,3 @@ async def test_a_client_that_stops_reading_is_parked_and_misses_nothing() -> Non
         frame = await raw.until("event")
         seqs[frame["id"]].append(frame["seq"])
     assert seqs == {"a": list(range(1, shown + 1_001)), "b": list(range(1, shown + 1_001))}
-    await feed.stop()

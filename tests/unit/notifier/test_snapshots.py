@@ -10,7 +10,7 @@ from aiohttp import web
 
 from event_schemas.positions import Position
 from tests.support.records import created, shipped
-from tests.unit.notifier.memory_feed import MemoryFeed, RawClient
+from tests.unit.notifier.memory_feed import MemoryFeed, RawClient, StartFeed
 
 
 @dataclass
@@ -64,11 +64,9 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 
 @pytest.fixture
-async def feed(gateway: Gateway) -> AsyncIterator[MemoryFeed]:
+async def feed(gateway: Gateway, start_feed: StartFeed) -> MemoryFeed:
     """A feed that asks it; two orders of ada's and one of bob's stand in the log."""
-    running = await MemoryFeed.start(ORDERS_GATEWAY_URL=f"http://127.0.0.1:{gateway.port}/")
-    yield running
-    await running.stop()
+    return await start_feed(ORDERS_GATEWAY_URL=f"http://127.0.0.1:{gateway.port}/")
 
 
 def order(customer_id: str = "ada", **more: Any) -> dict[str, Any]:
@@ -163,11 +161,10 @@ async def test_an_answer_that_breaks_off_ends_the_subscription(feed: MemoryFeed,
     assert feed.server.subscriptions == 0
 
 
-async def test_nobody_there_and_something_else_there(gateway: Gateway, feed: MemoryFeed) -> None:
-    alone = await MemoryFeed.start(ORDERS_GATEWAY_URL="http://127.0.0.1:1")
+async def test_nobody_there_and_something_else_there(gateway: Gateway, feed: MemoryFeed, start_feed: StartFeed) -> None:
+    alone = await start_feed(ORDERS_GATEWAY_URL="http://127.0.0.1:1")
     raw = await subscribe(alone, filter={"customer_id": "ada"})
     assert "no answer at http://127.0.0.1:1" in (await raw.next()).json()["detail"]
-    await alone.stop()
     raw = await subscribe(feed, filter={"customer_id": "ada"})
     assert "is not the HTTP API" in (await raw.next()).json()["detail"]
 

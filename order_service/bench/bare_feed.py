@@ -1,0 +1,35 @@
+"""The least that a feed could cost: a process that writes a ready frame to every socket (`floor_feed`), and clients on those sockets."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from order_service.bench.feed_clients import FeedClients
+from order_service.bench.process import BenchProcess
+from order_service.bench.servers import Servers
+
+
+class BareFeed:
+    """It runs, and its clients are connected."""
+
+    def __init__(self, process: BenchProcess, clients: FeedClients, orders: socket.socket) -> None:
+        self.process, self.clients = process, clients
+        self._orders = orders
+
+    def write(self, frame: bytes, *, events: int = 1) -> None:
+        """Have the frame written to every client, so many times."""
+        self._orders.sendall(events.to_bytes(4) + len(frame).to_bytes(4) + frame)
+
+
+@asynccontextmanager
+async def bare_feed(servers: Servers, clients: int) -> AsyncIterator[BareFeed]:
+    """Start it and connect so many clients. Raises OSError, TimeoutError."""
+    async with servers.process("order_service.bench.floor_feed") as process:
+        connected = FeedClients(process.http_port, [b""] * clients, websocket=False)
+        try:
+            await asyncio.to_thread(connected.connect)
+            with socket.create_connection(("127.0.0.1", process.feed_port)) as orders:
+                yield BareFeed(process, connected, orders)
+        finally:
+            connected.close()
