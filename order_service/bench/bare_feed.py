@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from order_service.bench.feed_clients import FeedClients
+from order_service.bench.floor_feed import HEAD
 from order_service.bench.process import BenchProcess
 from order_service.bench.servers import Servers
 
@@ -19,14 +20,14 @@ class BareFeed:
 
     def write(self, frame: bytes, *, events: int = 1) -> None:
         """Have the frame written to every client, so many times."""
-        self._orders.sendall(events.to_bytes(4) + len(frame).to_bytes(4) + frame)
+        self._orders.sendall(HEAD.pack(len(self.clients.clients), events, len(frame)) + frame)
 
 
 @asynccontextmanager
 async def bare_feed(servers: Servers, clients: int) -> AsyncIterator[BareFeed]:
     """Start it and connect so many clients. Raises OSError, TimeoutError."""
     async with servers.process("order_service.bench.floor_feed") as process:
-        connected = FeedClients(process.http_port, [b""] * clients, websocket=False)
+        connected = FeedClients(process.http_port, [b"here"] * clients, websocket=False)
         try:
             await asyncio.to_thread(connected.connect)
             with socket.create_connection(("127.0.0.1", process.feed_port)) as orders:

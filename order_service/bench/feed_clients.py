@@ -125,6 +125,7 @@ class FeedClients:
             connection.sendall(_HANDSHAKE)
             self._shaking_hands[client] = None
         else:
+            connection.sendall(self._first_frames[number])
             self.clients.append(client)
         connection.setblocking(False)
         self._selector.register(connection, selectors.EVENT_READ, client)
