@@ -9,12 +9,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.embedded import EmbeddedServers, clear_leftovers
 
 
 def pytest_configure() -> None:
-    """Let SIGTERM end a run as Ctrl-C does, with all fixtures torn down."""
+    """Let SIGTERM end a run as Ctrl-C does, with all fixtures torn down; time no property."""
+    # Hypothesis fails what takes long, and a busy machine takes long over anything.
+    settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("untimed")
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell lets its background jobs ignore Ctrl-C, and they pass that on to what they start: the tests send it on purpose.

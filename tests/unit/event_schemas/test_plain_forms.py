@@ -7,7 +7,7 @@ from functools import partial
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -92,7 +92,7 @@ def told(read, message):
     return type(model), repr(model), model.model_fields_set, model.model_dump_json(exclude_none=True)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly
+@settings(max_examples=300)
 @given(kind=st.sampled_from(sorted(MODELS)), same=st.integers(0, 9), message=messages())
 def test_a_message_is_read_as_its_model_reads_it_or_refused_for_the_same_reason(kind, same, message):
     if same and isinstance(message.get("type"), str):
@@ -100,7 +100,7 @@ def test_a_message_is_read_as_its_model_reads_it_or_refused_for_the_same_reason(
     assert told(READERS[kind].read, message) == told(MODELS[kind].model_validate, message)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(message=messages().map(lambda message: message.get("data")), model=st.sampled_from([CreateOrderRequest, ShipOrder, CancelOrder]))
 def test_a_body_is_read_as_its_model_reads_it_or_refused_for_the_same_reason(message, model):
     """With a rule that asks for a context: no client's order may lie ahead of the gateway's clock."""

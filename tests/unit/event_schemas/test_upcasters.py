@@ -72,7 +72,7 @@ def test_a_message_takes_every_step_from_its_own_version_on(version, seen):
 
 @pytest.mark.parametrize("step", _STEPS)
 @given(data=st.dictionaries(st.text(max_size=5), _JSON, max_size=4))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_step_takes_every_object_and_leaves_it_as_it_is(step, data):
     before = repr(data)
 

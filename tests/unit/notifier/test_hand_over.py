@@ -177,14 +177,14 @@ def judge_all(log: FakeLog, start: dict[int, int], wanted: FeedFilter, outbox: R
 
 
 @given(cases)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_each_record_once_in_order_however_replay_and_live_interleave(case: Case) -> None:
     check_hand_over(case)
 
 
 @pytest.mark.slow
 @given(cases)
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=10_000)
 def test_ten_thousand_interleavings(case: Case) -> None:
     check_hand_over(case)
 

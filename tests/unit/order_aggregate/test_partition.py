@@ -40,7 +40,7 @@ def _state(partition: Partition):
 
 
 @given(_commands(), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_folding_the_records_gives_the_state_that_decided_them(commands, data):
     live = Partition()
     log = [(offset, decode_record(record.encoded())) for offset, record in _decide_all(live, commands)]
@@ -60,7 +60,7 @@ def test_folding_the_records_gives_the_state_that_decided_them(commands, data):
 
 
 @given(_commands(), st.sets(st.integers(0, 24)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_stopping_anywhere_and_going_on_from_the_log_decides_the_same_records(commands, stops):
     once = [record.encoded() for _, record in _decide_all(Partition(), commands)]
 
@@ -83,7 +83,7 @@ def test_stopping_anywhere_and_going_on_from_the_log_decides_the_same_records(co
 
 
 @given(_commands())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_versions_run_without_a_gap_and_every_command_ends_once(commands):
     decided = _decide_all(Partition(), commands)
 

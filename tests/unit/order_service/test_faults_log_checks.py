@@ -31,7 +31,7 @@ _STEPS = st.tuples(st.sampled_from(["create", "ship", "cancel"]), st.integers(0,
 
 
 @given(st.lists(_STEPS, min_size=1, max_size=30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_the_product_decides_is_what_the_kits_own_rules_expect(steps):
     world = World()
     orders = [str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))) for number in range(5)]
