@@ -96,7 +96,8 @@ def _total(value: Any) -> Decimal:
 
 def decimal_text(amount: Decimal) -> str:
     """The amount in plain decimal notation, never with an exponent, decimals as they came."""
-    return format(amount, "f")
+    text = str(amount)
+    return text if "E" not in text else format(amount, "f")  # the first is quicker, and nearly every amount's
 
 
 def _currency(code: str) -> str:
@@ -171,14 +172,15 @@ def _text_like(pattern: str, then: CoreSchema) -> CoreSchema:
     return core_schema.chain_schema([core_schema.str_schema(strict=True, pattern=pattern), then])
 
 
+_DECIMAL = core_schema.no_info_plain_validator_function(Decimal)
 PLAIN_FORMS: Mapping[Callable[..., Any], Callable[[CoreSchema], CoreSchema]] = {
     _without_control_characters: lambda text: _and(text, r"^\P{Cc}*$"),
     _without_slash: lambda text: _and(text, "^[^/]*$"),
     _currency: lambda _: core_schema.literal_schema(sorted(CURRENCIES)),
     _canonical_uuid: lambda uuid: _text_like("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", uuid),
-    # One digit less than the largest amount has.
-    _amount: lambda decimal: _text_like(r"^[0-9]{1,9}(\.[0-9]{1,4})?$", decimal),
-    _total: lambda decimal: _text_like(r"^[0-9]{1,17}(\.[0-9]{1,4})?$", decimal),
+    # One digit less than the largest amount has. `Decimal` itself: pydantic's schema of it also asks whether it is a finite number.
+    _amount: lambda _: _text_like(r"^[0-9]{1,9}(\.[0-9]{1,4})?$", _DECIMAL),
+    _total: lambda _: _text_like(r"^[0-9]{1,17}(\.[0-9]{1,4})?$", _DECIMAL),
     _in_utc: lambda _: _text_like(
         r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-2][0-9]:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$",
         core_schema.no_info_plain_validator_function(datetime.fromisoformat),

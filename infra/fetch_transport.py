@@ -7,11 +7,12 @@ a partition is delivered until the agent has opened it at an offset of its own c
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import faust.transport.drivers.aiokafka as driver
-from aiokafka import TopicPartition
+import uvloop
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
@@ -32,6 +33,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     membership: Membership
 
+    def __init__(self, consumer: "Consumer", **kwargs: Any) -> None:
+        super().__init__(consumer, thread_loop=uvloop.new_event_loop(), **kwargs)
+        self._close_thread_loop_on_stop = True  # a loop that it is handed is left open otherwise
+
     async def on_start(self) -> None:
         """Start the consumer and watch its heartbeats."""
         self.membership = Membership()
@@ -48,6 +53,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return confirmed
 
         coordinator._do_heartbeat = watched_heartbeat
+
+    async def fetch(self, partitions: set[TP], timeout_s: float) -> Mapping[TP, Sequence[ConsumerRecord]]:
+        """The records of one fetch; awaited in the loop that delivers them.
+
+        Straight into the thread's loop: Faust's queue of calls makes eight tasks more, a tenth of what a fetch of one record costs.
+        """
+        consumer = self._ensure_consumer()
+        fetching = self._fetch_records(consumer, partitions, timeout_s, consumer._max_poll_records)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(fetching, self.thread_loop))
 
     async def _say_that_it_runs(self) -> None:
         while not self.should_stop:
@@ -176,12 +190,18 @@ class Consumer(driver.Consumer):
             await asyncio.sleep(UNOPENED_POLL_S)
             return Fetch(number, assigned, openings)
         topic = self.app.source_topic
-        fetched = await self._getmany({TP(topic, partition) for partition in openings}, POLL_S)
+        fetched = await self._thread.fetch({TP(topic, partition) for partition in openings}, POLL_S)
         if fetched:
             self._pace.fetched()
-        return Fetch(number, assigned, openings, {tp.partition: records for tp, records in (fetched or {}).items() if tp.topic == topic})
+        return Fetch(number, assigned, openings, {tp.partition: records for tp, records in fetched.items() if tp.topic == topic})
 
     async def _hand_over(self, fetch: Fetch) -> None:
+        queues = [subscriber.queue for subscriber in self.app.fetches._subscribers]
+        if not any(queue.full() for queue in queues):
+            # The usual case: waiting for room, and for a rebalance meanwhile, takes four tasks.
+            for queue in queues:
+                queue.put_nowait(fetch)
+            return
         try:
             await self.wait_first(self.app.fetches.put(fetch), self.suspend_flow.wait())
         except asyncio.CancelledError:  # a rebalance empties the channel's queue and cancels its putter; `next` notices

@@ -58,16 +58,17 @@ class Partition:
         command_key = command.id.bytes
         if command_key in self._decided:
             return None
-        state = self.order(command.order_id)
+        order_key = command.order_id.bytes
+        state = unpacked_state(self._orders.get(order_key))
         key = None if command.key_hash is None else _key_memory(command.key_hash)
         record = _record(command, state, decide(command, state, key_used=key is not None and key in self._keys))
-        self._evolve(record, state, command_key, key)
+        self._evolve(record, state, order_key, command_key, key)
         return record
 
     def apply(self, record: Record, *, offset: int, command_offset: int, value: bytes | None) -> None:
         """Fold one record of the log that counts."""
         key = None if record.key_hash is None else _key_memory(record.key_hash)
-        self._evolve(record, self.order(record.order_id), record.command_id.bytes, key)
+        self._evolve(record, self.order(record.order_id), record.order_id.bytes, record.command_id.bytes, key)
         self.next_command = command_offset + 1
         self.last_command = (record.command_id, command_offset)
         self.pass_by(offset=offset, value=value)
@@ -89,17 +90,17 @@ class Partition:
 
     def unpack(self, sections: Sequence[bytes]) -> None:
         """Take over what `packed` gave. Raises ValueError when these are no such bytes."""
-        orders, (decided, keys) = sections[:3], sections[3:]
+        *orders, decided, keys = sections
         self._orders, self._decided, self._keys = PackedMap(*orders), PackedSet(decided), PackedSet(keys)
 
-    def _evolve(self, record: Record, state: OrderState, command_key: bytes, key: bytes | None) -> None:
+    def _evolve(self, record: Record, state: OrderState, order_key: bytes, command_key: bytes, key: bytes | None) -> None:
         self._decided.add(command_key)
         if key is not None:
             self._keys.add(key)
         after = evolve(state, record)
         if after is not state:
             assert not isinstance(after, NoOrder)  # no record takes an order away
-            self._orders.set(record.order_id.bytes, packed_state(after))
+            self._orders.set(order_key, packed_state(after))
 
 
 def _key_memory(key_hash: str) -> bytes:

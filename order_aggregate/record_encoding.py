@@ -3,6 +3,7 @@
 from aiokafka import ConsumerRecord
 
 from event_schemas.events import RECORD_TYPES, Record
+from event_schemas.message_bytes import value_bytes
 from order_aggregate.record_appender import Outgoing
 
 _SOURCE = b"/orders"
@@ -17,11 +18,11 @@ def encode(record: Record, command: ConsumerRecord) -> Outgoing:
     order_id = command.key  # checked to be the order's id before it was decided
     headers = (
         _SPEC,
-        ("ce_id", str(record.id).encode()),
+        ("ce_id", value_bytes(record.id)),
         _SOURCE_HEADER,
         _TYPES[record.type],
         ("ce_subject", order_id),
-        ("ce_time", record.occurred_at.isoformat().replace("+00:00", "Z").encode()),
+        ("ce_time", value_bytes(record.occurred_at)),
         _CONTENT_TYPE,
     )
     if command.headers:

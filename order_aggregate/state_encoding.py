@@ -7,7 +7,7 @@ from typing import assert_never
 
 from order_aggregate.order import CancelledOrder, CreatedOrder, NoOrder, OrderState, ShippedOrder
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raise it with any change of `evolve` or of this encoding: snapshots of another version are ignored."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

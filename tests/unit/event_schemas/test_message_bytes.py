@@ -25,7 +25,8 @@ from event_schemas.events import (
     Record,
     record_id,
 )
-from event_schemas.message_bytes import message_bytes
+from event_schemas.message_bytes import message_bytes, value_bytes
+from event_schemas.values import decimal_text
 
 _TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
 _ZONES = st.just(UTC) | st.integers(-840, 840).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -122,3 +123,15 @@ def test_ids_are_made_as_the_standard_library_makes_them(command_id: UUID) -> No
 def test_version_5_is_uuid5(name: str) -> None:
     digest = sha1(NAMESPACE_URL.bytes + name.encode(errors="replace"), usedforsecurity=False).digest()
     assert version_5(digest) == UUID(bytes=digest[:16], version=5)
+
+
+@given(st.uuids() | _TIMES)
+def test_an_id_or_a_time_alone_has_the_bytes_that_it_has_in_the_message(value):
+    standard = str(value) if isinstance(value, UUID) else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+    assert value_bytes(value if isinstance(value, UUID) else value.astimezone(UTC)) == standard.encode()
+
+
+@given(st.decimals() | _AMOUNTS)
+def test_an_amount_has_no_exponent(amount):
+    assert decimal_text(amount) == format(amount, "f")

@@ -25,10 +25,10 @@ def slept(monkeypatch):
 
 
 async def _fetched(consumer, records):
-    async def getmany(_, __):
-        return {TP("order-events", 0): records} if records else None
+    async def fetch(_, __):
+        return {TP("order-events", 0): records} if records else {}
 
-    consumer._getmany = getmany
+    consumer._thread = SimpleNamespace(fetch=fetch)
     return await consumer._next_fetch()
 
 
