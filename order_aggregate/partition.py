@@ -55,20 +55,21 @@ class Partition:
 
     def decide(self, command: Command | InvalidCommand) -> Record | None:
         """The record in which this command ends, and take it in; None for a command that has its record already."""
-        command_key = command.id.bytes
-        if command_key in self._decided:
+        if not self._decided.add(command.id.bytes):
             return None
         order_key = command.order_id.bytes
         state = unpacked_state(self._orders.get(order_key))
-        key = None if command.key_hash is None else _key_memory(command.key_hash)
-        record = _record(command, state, decide(command, state, key_used=key is not None and key in self._keys))
-        self._evolve(record, state, order_key, command_key, key)
+        key_used = command.key_hash is not None and not self._keys.add(_key_memory(command.key_hash))
+        record = _record(command, state, decide(command, state, key_used=key_used))
+        self._evolve(record, state, order_key)
         return record
 
     def apply(self, record: Record, *, offset: int, command_offset: int, value: bytes | None) -> None:
         """Fold one record of the log that counts."""
-        key = None if record.key_hash is None else _key_memory(record.key_hash)
-        self._evolve(record, self.order(record.order_id), record.order_id.bytes, record.command_id.bytes, key)
+        self._decided.add(record.command_id.bytes)
+        if record.key_hash is not None:
+            self._keys.add(_key_memory(record.key_hash))
+        self._evolve(record, self.order(record.order_id), record.order_id.bytes)
         self.next_command = command_offset + 1
         self.last_command = (record.command_id, command_offset)
         self.pass_by(offset=offset, value=value)
@@ -93,10 +94,7 @@ class Partition:
         *orders, decided, keys = sections
         self._orders, self._decided, self._keys = PackedMap(*orders), PackedSet(decided), PackedSet(keys)
 
-    def _evolve(self, record: Record, state: OrderState, order_key: bytes, command_key: bytes, key: bytes | None) -> None:
-        self._decided.add(command_key)
-        if key is not None:
-            self._keys.add(key)
+    def _evolve(self, record: Record, state: OrderState, order_key: bytes) -> None:
         after = evolve(state, record)
         if after is not state:
             assert not isinstance(after, NoOrder)  # no record takes an order away

@@ -13,7 +13,7 @@ from event_schemas.commands import Command, InvalidCommand
 from event_schemas.events import CommandRejectedRecord
 from infra.fetches import Progress, Records, run_from
 from infra.health import Health
-from infra.kafka import partition_of_key
+from infra.kafka import partitions_of_keys
 from order_aggregate.assignment import Assignment
 from order_aggregate.partition import Partition
 from order_aggregate.record_appender import Outgoing, RecordAppender
@@ -114,9 +114,10 @@ class AggregateWorker:
         outgoing: list[Outgoing] = []
         repeated = rejected = 0
         stopped = False
-        for kafka_record in run:
+        lives_on = partitions_of_keys([kafka_record.key for kafka_record in run], self._partition_count)
+        for kafka_record, lives in zip(run, lives_on, strict=True):
             try:
-                command = self._readable(kafka_record)
+                command = _readable(kafka_record, lives)
             except Unreadable as error:
                 await self._edges.dead_letter(kafka_record, str(error))
             except NewerSchema as error:
@@ -145,12 +146,15 @@ class AggregateWorker:
             partition.acknowledged(next_place=next_place, command_offset=last.command_offset, command_id=last.command_id, value=last.value)
         _NEXT.labels(number).set(partition.next_command)
 
-    def _readable(self, kafka_record: ConsumerRecord) -> Command | InvalidCommand:
-        """The command, if it stands where its order lives. Raises Unreadable for a misrouted one, and as `decode_command`."""
-        command, key = decode_keyed_command(kafka_record.value)
-        if kafka_record.key != key:
-            raise Unreadable("is misrouted: its key is not its order_id")
-        wanted = partition_of_key(key, self._partition_count)
-        if kafka_record.partition != wanted:
-            raise Unreadable(f"is misrouted: its order lives on partition {wanted}")
-        return command
+
+def _readable(kafka_record: ConsumerRecord, partition: int | None) -> Command | InvalidCommand:
+    """The command, if it stands where its order lives: on `partition`, which its key says.
+
+    Raises Unreadable for a misrouted one, and as `decode_command`.
+    """
+    command, key = decode_keyed_command(kafka_record.value)
+    if kafka_record.key != key:
+        raise Unreadable("is misrouted: its key is not its order_id")
+    if partition != kafka_record.partition:
+        raise Unreadable(f"is misrouted: its order lives on partition {partition}")
+    return command

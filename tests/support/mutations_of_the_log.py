@@ -105,22 +105,22 @@ MUTATIONS_OF_THE_LOG = (
     Mutation(
         "the memory of commands",
         "order_aggregate/partition.py",
-        "        if command_key in self._decided:\n            return None",
+        "        if not self._decided.add(command.id.bytes):\n            return None",
         "",
         _NEXT + "test_with_the_memory_of_commands_one_that_was_sent_twice_ends_once",
     ),
     Mutation(
         "the memory of keys",
         "order_aggregate/partition.py",
-        "key_used=key is not None and key in self._keys",
-        "key_used=False",
+        "key_used = command.key_hash is not None and not self._keys.add(_key_memory(command.key_hash))",
+        "key_used = False",
         _CORE + "test_with_the_memory_of_keys_it_is_rejected",
     ),
     Mutation(
         "routed",
         "order_aggregate/worker.py",
-        "        if kafka_record.partition != wanted:",
-        "        if False:",
+        "    if partition != kafka_record.partition:",
+        "    if False:",
         _STATE + "test_with_the_look_at_the_route_a_misrouted_command_is_a_dead_letter",
     ),
     Mutation(
