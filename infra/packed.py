@@ -5,7 +5,6 @@ are also what a snapshot writes, so writing one copies bytes and loading one bui
 """
 
 from array import array
-from collections.abc import Iterator
 from itertools import starmap
 from struct import iter_unpack
 
@@ -103,11 +102,6 @@ class PackedMap(_Ids):
             self._lengths.append(len(value))
             self._values += value
             self._put(slot, key)
-
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """All entries, in the order in which their ids came."""
-        for index, (key,) in enumerate(iter_unpack(f"{KEY_BYTES}s", self._keys)):
-            yield key, self._value(index)
 
     def packed(self) -> tuple[bytes, bytes, bytes, bytes]:
         """All entries: ids, where each value begins (4 bytes each), its length (2 bytes each, both in native order), the values."""

@@ -22,7 +22,7 @@ def test_a_packed_map_holds_what_a_dict_holds(entries):
         key = bytes([number]) * 16
         assert packed.get(key) == model.get(key)
     assert len(packed) == len(model)
-    assert list(packed.items()) == list(model.items())
+    assert packed.packed()[0] == b"".join(model)
 
 
 @given(st.lists(st.tuples(_KEYS, st.booleans())))
@@ -63,7 +63,7 @@ def test_what_replaced_values_leave_is_at_most_as_much_as_the_values():
     packed = PackedMap()
     for number in range(2_000):
         packed.set((number % 10).to_bytes(16), bytes(number % 50))
-        values = [value for _, value in packed.items()]
+        values = [packed.get(key.to_bytes(16)) or b"" for key in range(10)]
         assert len(packed.packed()[3]) <= 2 * sum(map(len, values)) + 1
     assert PackedMap(*packed.packed()).packed() == packed.packed()
 
