@@ -38,7 +38,7 @@ async def _a_misrouted_command(bench):
 
 
 async def test_without_the_look_at_the_route_an_order_gets_a_second_history_on_another_partition(bench, monkeypatch):
-    monkeypatch.setattr(AggregateWorker, "_readable", lambda _self, kafka_record: decode_command(kafka_record.value))
+    monkeypatch.setattr("order_aggregate.worker._readable", lambda kafka_record, _lives_on: decode_command(kafka_record.value))
     key = await _a_misrouted_command(bench)
 
     assert key in [record.key for record in await bench.read(EVENTS)]
