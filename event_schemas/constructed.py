@@ -16,7 +16,6 @@ _set_fields, _set_field_names, _set_extra, _set_private = (
 )
 _new = object.__new__
 _set = object.__setattr__
-_new_uuid = UUID.__new__
 _UNKNOWN = SafeUUID.unknown
 _VERSION_5 = (5 << 76) | (1 << 63)
 _KEPT = (1 << 128) - 1 - (0xF << 76) - (0b11 << 62)
@@ -35,7 +34,7 @@ def constructed(model: type[ModelT], fields: dict[str, Any]) -> ModelT:
 
 def uuid_of(number: int) -> UUID:
     """The UUID that is this number of 128 bits."""
-    made = _new_uuid(UUID)
+    made = _new(UUID)
     _set(made, "int", number)
     _set(made, "is_safe", _UNKNOWN)
     return made

@@ -16,18 +16,18 @@ class _Ids:
     """Ids in the order in which they came."""
 
     def __init__(self, keys: bytes = b"") -> None:
+        """`keys`: without repeats, as `packed` gave them. Raises ValueError for bytes that are no ids."""
         if len(keys) % KEY_BYTES:
             raise ValueError(f"{len(keys)} bytes are no whole number of ids")
         self._keys = bytearray(keys)
         self._count = len(keys) // KEY_BYTES
-        self._slots, self._mask = array("I"), 0
-        self._spread()
+        self._slots, self._mask = self._table()
 
     def __len__(self) -> int:
         return self._count
 
-    def _spread(self) -> None:
-        """Make the table anew: between a quarter and half of its slots hold the number of an id, counted from 1."""
+    def _table(self) -> tuple["array[int]", int]:
+        """The table of all ids and its mask: between a quarter and half of its slots hold the number of an id, counted from 1."""
         size = max(_FEWEST_SLOTS, 2 << self._count.bit_length())
         slots, mask = array("I", bytes(4 * size)), size - 1
         # Python's own hash has a secret of each process, so that no client can choose ids which all want the same slot.
@@ -36,7 +36,7 @@ class _Ids:
             while slots[slot]:
                 slot = (slot + 1) & mask
             slots[slot] = number
-        self._slots, self._mask = slots, mask
+        return slots, mask
 
     def _slot(self, key: bytes) -> int:
         """The slot that holds the id's number, or the empty one that would."""
@@ -51,15 +51,11 @@ class _Ids:
         self._keys += key
         self._slots[slot] = self._count = self._count + 1
         if 2 * self._count > self._mask:
-            self._spread()
+            self._slots, self._mask = self._table()
 
 
 class PackedSet(_Ids):
     """A set of 16-byte ids that only grows."""
-
-    def __init__(self, keys: bytes = b"") -> None:
-        """`keys`: without repeats, as `packed` gave them. Raises ValueError for bytes that are no ids."""
-        super().__init__(keys)
 
     def add(self, key: bytes) -> bool:
         """Put an id in; whether it was new."""
