@@ -17,6 +17,11 @@ class PartitionAges:
     offsets: list[int] = field(default_factory=list)
     timestamps_ms: list[int] = field(default_factory=list)
 
+    @property
+    def begun(self) -> int:
+        """The first offset whose time is known; what stood before it counts as old as it."""
+        return self.offsets[0] if self.offsets else 0
+
     def remember(self, offset: int, timestamp_ms: int) -> None:
         """The record at `offset` was appended at that time. Offsets come in ascending order."""
         if self.timestamps_ms and timestamp_ms < self.timestamps_ms[-1] + _RESOLUTION_MS:

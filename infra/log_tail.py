@@ -123,17 +123,10 @@ class LogTail:
             return False
         return True
 
-    def lag_seconds(self, next_offsets: Mapping[int, int]) -> float:
-        """Age in seconds of the oldest record that is not applied at these checkpoints, 0.0 if there is none.
-
-        To about 0.1 s. Records older than this tail count as old as it is.
-        """
-        oldest = [
-            appended
-            for partition, offset in next_offsets.items()
-            if offset < self._ends.get(partition, 0) and (appended := self._ages[partition].appended_ms(offset)) is not None
-        ]
-        return max(0.0, time.time() - min(oldest) / 1000) if oldest else 0.0
+    @property
+    def ages(self) -> Mapping[int, PartitionAges]:
+        """Per partition when offsets were appended, from where this tail began; a live view."""
+        return MappingProxyType(self._ages)
 
     async def _run(self) -> None:
         while True:
@@ -191,7 +184,7 @@ class LogTail:
         self._ends.update(ends)
         self._closed.clear()
         now_ms = int(time.time() * 1000)
-        self._ages = {partition: PartitionAges([0], [now_ms]) for partition in ends}
+        self._ages = {partition: PartitionAges([end], [now_ms]) for partition, end in ends.items()}
         if replaced:
             _REPLACED.inc()
             _log.warning("reading the event log anew from its end: %s", reason)

@@ -22,6 +22,7 @@ from infra.backlog import Backlog
 from infra.database import NoDatabase, new_snapshot_pool
 from infra.garbage import collect_rarely
 from infra.health import Health
+from infra.log_lag import LogLag
 from infra.log_tail import LogTail
 from infra.logs import configure_logging
 from infra.outcomes import Outcomes
@@ -77,7 +78,11 @@ def openapi_document() -> dict[str, Any]:
     settings = Settings(DATABASE_URL=SecretStr("postgresql://nowhere"))
     health = Health("gateway")
     tail = LogTail(settings, "nobody", health=health)
-    routers = _routers(CommandLog(settings, health), _log_side(settings, tail), _read_models(settings, tail, health))
+    routers = _routers(
+        CommandLog(settings, health),
+        _log_side(settings, tail),
+        _read_models(settings, LogLag(tail, RecordReader(settings, "nobody")), health),
+    )
     return describe(create_app(health, [*routers, create_feed_router(_streams(settings, tail))]))
 
 
@@ -131,7 +136,8 @@ async def serve(settings: Settings) -> None:
     tail = LogTail(settings, "order-gateway-tail", health=health)
     tail.subscribe(backlog.delivered)
     tail.on_replaced(backlog.forget)
-    reads = _read_models(settings, tail, health)
+    lag = LogLag(tail, RecordReader(settings, "order-gateway-ages"))
+    reads = _read_models(settings, lag, health)
     log = _log_side(settings, tail)
     guarded = GuardedLog(commands, backlog, oldest_s=settings.max_backlog_age_s)
     streams = _streams(settings, tail)
@@ -158,6 +164,7 @@ async def serve(settings: Settings) -> None:
                 task.cancel()
     finally:
         await log.reader.stop()
+        await lag.stop()
         await own.cleanup()
 
 
@@ -167,10 +174,10 @@ def _streams(settings: Settings, tail: LogTail) -> SseStreams:
     return SseStreams(own, Feed(own, tail))
 
 
-def _read_models(settings: Settings, tail: LogTail, health: Health) -> ReadModels | None:
+def _read_models(settings: Settings, lag: LogLag, health: Health) -> ReadModels | None:
     """The read side, None when no database is configured: commands are taken all the same."""
     try:
-        return ReadModels(settings, new_snapshot_pool(settings, "order-gateway", max_size=_CONNECTIONS), tail)
+        return ReadModels(settings, new_snapshot_pool(settings, "order-gateway", max_size=_CONNECTIONS), lag)
     except NoDatabase as error:
         health.wait_for(READS, str(error))
         return None

@@ -1,6 +1,7 @@
 """What runs beside the gateway's requests: reading the log's end, and telling whether everything that it stands on is there."""
 
 import asyncio
+import logging
 
 from command_api.command_log import CommandLog
 from event_schemas.codes import Code
@@ -15,6 +16,7 @@ from projections.read_models import ReadModels
 from projections.snapshots import Snapshot
 
 READS = "read models"
+_log = logging.getLogger(__name__)
 _LOOK_S = 2.0
 _JAMMED_AFTER_LOOKS = 6
 """About half a minute, since each failed look takes up to 3 s."""
@@ -54,12 +56,15 @@ async def serve_feed(tail: LogTail, streams: SseStreams) -> None:
 async def watch_reads(reads: ReadModels, looked: asyncio.Event, health: Health) -> None:
     """Keep the read side open until cancelled, and let `health` say every 2 s whether it can be read; `looked`: it was looked at once."""
     await reads.start()
-    failed = 0
+    failed, told = 0, None
     try:
         while True:
             try:
-                await reads.read(_nothing)
+                foreign = (await reads.read(_foreign)).found
                 failed = 0
+                if foreign and foreign != told:
+                    _log.warning("reads go on from rows that are not followed by this release: %s", foreign)
+                told = foreign
                 health.settled(READS)
             except Problem as problem:
                 failed += problem.code is Code.READ_MODEL_UNAVAILABLE
@@ -77,5 +82,6 @@ async def _end_if_jammed(reads: ReadModels, failed: int) -> None:
         end_process(f"{failed} looks at the read models failed in a row, though PostgreSQL answers: the pool of connections is jammed")
 
 
-async def _nothing(_: Snapshot) -> None:
-    """Opening the snapshot is what is tried."""
+async def _foreign(snapshot: Snapshot) -> str | None:
+    """Opening the snapshot is what is tried; why it is not of the live rows of this release's folds, if so."""
+    return snapshot.foreign

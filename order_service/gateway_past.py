@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from psycopg import sql
 from psycopg.rows import class_row
 
 from infra.outcomes import Outcome
 from infra.problems import Problem
-from projections.command_outcomes import CommandOutcome
+from projections.command_outcomes import TABLE, CommandOutcome
 from projections.read_models import ReadModels
 from projections.snapshots import Snapshot
 
@@ -20,7 +19,7 @@ _BETWEEN_S = 0.1
 """Pause between two looks while someone always asks: a busy gateway looks ten times a second, however many ask."""
 _AWAY_S = 0.2
 
-_OUTCOMES = "select * from {}.command_outcomes where command_id = any(%s)"
+_OUTCOMES = "select {columns} from {table} where command_id = any(%s)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,8 +67,7 @@ class Past:
 async def _look(snapshot: Snapshot, questions: Sequence[_Question]) -> tuple[Mapping[UUID, CommandOutcome], Mapping[int, int]]:
     """What is known of these commands, and up to where that is complete: both of one moment."""
     async with snapshot.connection.cursor(row_factory=class_row(CommandOutcome)) as cursor:
-        statement = sql.SQL(_OUTCOMES).format(sql.Identifier(snapshot.schema))
-        found = await (await cursor.execute(statement, ([question.command_id for question in questions],))).fetchall()
+        found = await (await cursor.execute(snapshot.on(_OUTCOMES, TABLE), ([question.command_id for question in questions],))).fetchall()
     return {outcome.command_id: outcome for outcome in found}, snapshot.next_offsets
 
 

@@ -30,7 +30,8 @@ def outcome_view(snapshot: Snapshot, outcome: CommandOutcome, parked: Collection
     """An outcome that the read models hold. `parked`: those that could not take its record, or not yet."""
     # All tables of a generation are written in one transaction: what one holds, all hold or hold back.
     projections: Visibility = {table.name: "parked" if table.name in parked else "visible" for table in TABLES}
-    return _view(outcome, snapshot.token_after(outcome.partition, outcome.record_offset), projections)
+    unreadable: Visibility = dict.fromkeys(snapshot.unreadable, "behind")
+    return _view(outcome, snapshot.token_after(outcome.partition, outcome.record_offset), {**projections, **unreadable})
 
 
 def view_behind(counted: Counted, token: str) -> CommandView:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import orjson
-from psycopg import sql
 from psycopg.rows import class_row
 
 from event_schemas.positions import Position
 from event_schemas.topics import COMMANDS
 from infra.record_reader import Unanswered
 from projections.command_lookup import LogSide
-from projections.command_outcomes import CommandOutcome
+from projections.command_outcomes import TABLE, CommandOutcome
 from projections.command_status import log_time, outcome_view, view_behind
 from projections.parked import parked_tables
 from projections.queries import find_history
@@ -24,7 +23,7 @@ MOST = 100
 """Commands that one trace shows: the earliest of them."""
 
 _OUTCOMES = """
-select * from {}.command_outcomes where command_id = any(%s) or correlation_id = %s
+select {columns} from {table} where command_id = any(%s) or correlation_id = %s
 order by appended_ms, partition, record_offset limit %s
 """
 
@@ -86,5 +85,4 @@ async def _find_outcomes(snapshot: Snapshot, wanted: str, known: UUID | None) ->
     if "\0" in wanted:  # PostgreSQL refuses to look for it
         return []
     async with snapshot.connection.cursor(row_factory=class_row(CommandOutcome)) as cursor:
-        statement = sql.SQL(_OUTCOMES).format(sql.Identifier(snapshot.schema))
-        return await (await cursor.execute(statement, (ids, wanted, MOST))).fetchall()
+        return await (await cursor.execute(snapshot.on(_OUTCOMES, TABLE), (ids, wanted, MOST))).fetchall()

@@ -9,6 +9,7 @@ from infra.database import connection_arguments
 from infra.settings import Settings
 from projections.claims import maintenance
 from projections.generations import Generation, all_generations, live_generation, lock_list
+from projections.missing_step import REBUILD
 from projections.tables import FOLD_VERSION
 
 _LOCK = "set local lock_timeout = '5s'"
@@ -29,13 +30,13 @@ async def choose_target(connection: AsyncConnection[Any], schema: str | None, *,
         if schema is None:
             schema = await _last_live(connection) if back else _newest_ready(list(known.values()))
     if schema is None or schema not in known:
-        hint = "there is none to go back to" if back else "run `./orders projections rebuild` first"
+        hint = "there is none to go back to" if back else f"run `{REBUILD}` first"
         raise Refused(f"there is no generation {schema}" if schema else f"no generation is ready: {hint}")
     target = known[schema]
     if target.state == "live":
         raise Refused(f"{schema} is the live generation already")
     if target.state == "building":
-        raise Refused(f"{schema} is not complete: `./orders projections rebuild` goes on with it")
+        raise Refused(f"{schema} is not complete: `{REBUILD}` goes on with it")
     if target.fold_version != FOLD_VERSION:
         raise Refused(
             f"{schema} is of fold version {target.fold_version}, this release folds version {FOLD_VERSION} and can't let it follow "
@@ -45,7 +46,10 @@ async def choose_target(connection: AsyncConnection[Any], schema: str | None, *,
 
 
 def _newest_ready(known: Sequence[Generation]) -> str | None:
-    return next((generation.schema for generation in reversed(known) if generation.state == "ready"), None)
+    """The newest that this release may promote, else the newest of another release, which the caller refuses by name."""
+    ready = [generation for generation in reversed(known) if generation.state == "ready"]
+    own = [generation for generation in ready if generation.fold_version == FOLD_VERSION]
+    return next((generation.schema for generation in own + ready), None)
 
 
 async def _last_live(connection: AsyncConnection[Any]) -> str | None:

@@ -13,6 +13,7 @@ from infra.table_rows import load_rows, save_rows
 from projections.checkpoints import lock_checkpoints
 from projections.generation_choice import Refused
 from projections.generations import Generation, all_generations, live_generation
+from projections.missing_step import foreign_folds
 from projections.parked import Parked, find_parked, set_state, unpark
 from projections.tables import FOLD_VERSION, TABLES
 
@@ -69,6 +70,8 @@ async def _generation(connection: AsyncConnection[Any], schema: str | None) -> G
     chosen = live if schema is None else known.get(schema)
     if chosen is None:
         raise Refused(f"there is no generation {schema or 'that is live'}: `./orders projections status` shows which there are")
+    if chosen.fold_version != FOLD_VERSION and chosen == live:
+        raise Refused(foreign_folds(chosen, list(known.values()), fold_version=FOLD_VERSION))
     if chosen.fold_version != FOLD_VERSION:
         raise Refused(f"{chosen.schema} is of fold version {chosen.fold_version}, this release folds version {FOLD_VERSION}")
     return chosen

@@ -16,8 +16,9 @@ from infra.gate import Counted
 from infra.health import Health
 from infra.table_fold import Refused
 from projections.checkpoints import lock_checkpoints, read_checkpoints, save_checkpoints
-from projections.generations import Generation, ensure_live_generation, live_generation
+from projections.generations import Generation, all_generations, ensure_live_generation, live_generation
 from projections.log_recheck import LogRecheck, LogWitness
+from projections.missing_step import foreign_folds
 from projections.parked import Parked, held_orders, park
 from projections.runs import Run, run_at
 from projections.tables import FOLD_VERSION
@@ -109,7 +110,7 @@ class Projector:
 
     async def _apply(self, connection: AsyncConnection[Any], records: Records) -> _Outcome:
         generation = await live_generation(connection, for_share=True)
-        refused = _refusal(generation, self._partitions)
+        refused = await _refusal(connection, generation, self._partitions)
         if generation is None or refused:
             return _Outcome(refused=refused)
         checkpoints = await lock_checkpoints(connection, generation.schema, records)
@@ -155,13 +156,16 @@ class Projector:
             closed=frozenset(partition for partition, run in runs.items() if run.newer),
         )
 
+    async def _live(self, connection: AsyncConnection[Any]) -> tuple[Generation, str | None]:
+        """The live generation, made when there is none, and why it must not be written."""
+        generation = await ensure_live_generation(connection, fold_version=FOLD_VERSION, partitions=self._partitions)
+        return generation, await _refusal(connection, generation, self._partitions)
+
     async def _open_waiting(self) -> Mapping[int, int]:
         """Where those waiting partitions go on that may; the others stay, and `health` says why."""
         self._look_at = time.monotonic() + LOOK_AGAIN_S
-        generation = await self._session.in_transaction(
-            lambda connection: ensure_live_generation(connection, fold_version=FOLD_VERSION, partitions=self._partitions)
-        )
-        if refused := _refusal(generation, self._partitions):
+        generation, refused = await self._session.in_transaction(self._live)
+        if refused:
             self._health.wait_for("generation", refused)
             return {}
         self._health.settled("generation")
@@ -189,15 +193,12 @@ def _newer(partition: int) -> str:
     return f"order-events/{partition}"
 
 
-def _refusal(generation: Generation | None, partitions: int) -> str | None:
+async def _refusal(connection: AsyncConnection[Any], generation: Generation | None, partitions: int) -> str | None:
     """Why this release must not write that generation, and what to do; None when it may."""
     if generation is None:
         return "the read models are gone from PostgreSQL: restart the projections, which make them anew from the log"
     if generation.fold_version != FOLD_VERSION:
-        return (
-            f"the live read models ({generation.schema}) are of fold version {generation.fold_version}, this release folds version "
-            f"{FOLD_VERSION}: run `./orders projections rebuild --promote`, or deploy the release that fits"
-        )
+        return foreign_folds(generation, await all_generations(connection), fold_version=FOLD_VERSION)
     if generation.partitions != partitions:
         return (
             f"the read models ({generation.schema}) were folded from a log of {generation.partitions} partitions, order-events has "

@@ -29,13 +29,12 @@ from projections.claims import maintenance
 from projections.comparison import TableComparison, compare_generations, compare_rows
 from projections.generation_choice import Refused, choose_target
 from projections.generations import Generation, live_generation, set_state
+from projections.live_wait import LeftAlone, LiveWait
 from projections.log_witness import KafkaWitness
 from projections.tables import TABLES
 
 _NEAR = 500
 """Records behind below which the rest is applied while writers wait."""
-_LIVE_S = 20.0
-"""Longest wait for the live generation to come up to the new one."""
 _LOCK = "set local lock_timeout = '5s'"
 _LOCK_TRIES = 6
 
@@ -81,7 +80,10 @@ class Promoter:
             foreign = await self._foreign(connection, live, target)
             if foreign:
                 return await self._promote_unlike(connection, reader, live, target, foreign, accept_differences=accept_differences)
-            compared = await self._compare(connection, reader, live, target)
+            try:
+                compared = await self._compare(connection, reader, live, target)
+            except LeftAlone as alone:
+                return await self._promote_unlike(connection, reader, live, target, str(alone), accept_differences=accept_differences)
             if not accept_differences and not all(one.equal for one in compared):
                 raise Different(compared)
             return await self._finish(connection, reader, live, target, compared, accept_differences=accept_differences)
@@ -168,8 +170,11 @@ class Promoter:
         return Promotion(live.schema, target.schema, compared, time.monotonic() - began)
 
     async def _approach(self, connection: AsyncConnection[Any], reader: AIOKafkaConsumer, live: Generation, target: Generation) -> None:
-        """Bring the new generation near the live one, and wait until that is as far as the new one."""
-        until = time.monotonic() + _LIVE_S
+        """Bring the new generation near the live one, and wait until that is as far as the new one.
+
+        Raises Refused, or LeftAlone, when the live one does not come up.
+        """
+        wait = LiveWait(live, target)
         while True:
             ahead, behind = await _apart(connection, live.schema, target.schema)
             if behind > _NEAR:
@@ -177,12 +182,8 @@ class Promoter:
                 await self._follow(connection, reader, live, target)
             elif not ahead:
                 return
-            elif time.monotonic() > until:
-                raise Refused(
-                    f"{live.schema}, the live generation, is {ahead} records behind {target.schema} and does not come up: "
-                    "are the projections running? `./orders status`"
-                )
             else:
+                wait.look(ahead)
                 await asyncio.sleep(0.1)
 
     async def _follow(self, connection: AsyncConnection[Any], reader: AIOKafkaConsumer, live: Generation, target: Generation) -> None:

@@ -11,6 +11,8 @@ from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from event_schemas.values import decimal_text
+from projections import command_outcomes, customer_summaries, order_details, order_history
+from projections import daily_sales as daily_sales_table
 from projections.amounts import plus
 from projections.command_outcomes import CommandOutcome
 from projections.cursors import Cursor
@@ -19,14 +21,15 @@ from projections.snapshots import Snapshot
 
 OrderStatus = Literal["created", "shipped", "cancelled"]
 
-_ORDER = "select * from {}.order_details where order_id = %s"
-_HISTORY = "select * from {}.order_history where order_id = %s order by record_offset"
-_APPENDED = "select partition, record_offset, appended_ms from {}.command_outcomes where command_id = any(%s)"
-_OUTCOME = "select * from {}.command_outcomes where command_id = %s"
-_CUSTOMER = "select orders, cancelled, units, totals from {}.customer_summaries where customer_id = %s"
+_ORDER = "select {columns} from {table} where order_id = %s"
+_LIST = "select {columns} from {table} where {conditions} order by ordered_at desc, order_id limit %(limit)s"
+_HISTORY = "select {columns} from {table} where order_id = %s order by record_offset"
+_APPENDED = "select partition, record_offset, appended_ms from {table} where command_id = any(%s)"
+_OUTCOME = "select {columns} from {table} where command_id = %s"
+_CUSTOMER = "select orders, cancelled, units, totals from {table} where customer_id = %s"
 _SALES = """
 select day, currency, sum(orders)::bigint as orders, sum(units)::bigint as units, sum(revenue) as revenue
-from {}.daily_sales
+from {table}
 where day >= coalesce(%(first)s, '-infinity'::date) and day <= coalesce(%(last)s, 'infinity'::date)
 group by day, currency having sum(orders) <> 0
 order by day, currency
@@ -64,14 +67,10 @@ class SalesDay:
     revenue: Decimal
 
 
-def _on(snapshot: Snapshot, statement: Any) -> sql.Composed:
-    return sql.SQL(statement).format(sql.Identifier(snapshot.schema))
-
-
 async def find_order(snapshot: Snapshot, order_id: UUID) -> dict[str, Any] | None:
     """The order's row."""
     async with snapshot.connection.cursor(row_factory=dict_row) as cursor:
-        return await (await cursor.execute(_on(snapshot, _ORDER), (order_id,))).fetchone()
+        return await (await cursor.execute(snapshot.on(_ORDER, order_details.TABLE), (order_id,))).fetchone()
 
 
 async def list_orders(snapshot: Snapshot, wanted: OrderFilter) -> list[dict[str, Any]]:
@@ -84,7 +83,6 @@ async def list_orders(snapshot: Snapshot, wanted: OrderFilter) -> list[dict[str,
     if wanted.after is not None:
         # Two conditions, so that the index finds the beginning of the page.
         conditions.append(sql.SQL("ordered_at <= %(ordered_at)s and (ordered_at < %(ordered_at)s or order_id > %(order_id)s)"))
-    statement = sql.SQL("select * from {}.order_details where {} order by ordered_at desc, order_id limit %(limit)s")
     parameters = {
         "customer_id": wanted.customer_id,
         "status": wanted.status,
@@ -93,33 +91,33 @@ async def list_orders(snapshot: Snapshot, wanted: OrderFilter) -> list[dict[str,
         "limit": wanted.limit + 1,
     }
     async with snapshot.connection.cursor(row_factory=dict_row) as cursor:
-        composed = statement.format(sql.Identifier(snapshot.schema), sql.SQL(" and ").join(conditions))
-        return await (await cursor.execute(composed, parameters)).fetchall()
+        statement = snapshot.on(_LIST, order_details.TABLE, conditions=sql.SQL(" and ").join(conditions))
+        return await (await cursor.execute(statement, parameters)).fetchall()
 
 
 async def find_history(snapshot: Snapshot, order_id: UUID) -> Sequence[HistoryEntry]:
     """The order's records, rejections too, in the order of the log."""
     async with snapshot.connection.cursor(row_factory=class_row(HistoryEntry)) as cursor:
-        return await (await cursor.execute(_on(snapshot, _HISTORY), (order_id,))).fetchall()
+        return await (await cursor.execute(snapshot.on(_HISTORY, order_history.TABLE), (order_id,))).fetchall()
 
 
 async def find_appended(snapshot: Snapshot, command_ids: Sequence[UUID]) -> Mapping[tuple[int, int], int]:
     """When the log took in the records in which these commands ended, in milliseconds since 1970, by partition and offset."""
     async with snapshot.connection.cursor() as cursor:
-        rows = await (await cursor.execute(_on(snapshot, _APPENDED), (list(command_ids),))).fetchall()
+        rows = await (await cursor.execute(snapshot.on(_APPENDED, command_outcomes.TABLE), (list(command_ids),))).fetchall()
     return {(partition, offset): appended_ms for partition, offset, appended_ms in rows}
 
 
 async def find_outcome(snapshot: Snapshot, command_id: UUID) -> CommandOutcome | None:
     """What became of the command."""
     async with snapshot.connection.cursor(row_factory=class_row(CommandOutcome)) as cursor:
-        return await (await cursor.execute(_on(snapshot, _OUTCOME), (command_id,))).fetchone()
+        return await (await cursor.execute(snapshot.on(_OUTCOME, command_outcomes.TABLE), (command_id,))).fetchone()
 
 
 async def find_customer(snapshot: Snapshot, customer_id: str) -> CustomerTotals | None:
     """The customer's sums."""
     async with snapshot.connection.cursor() as cursor:
-        rows = await (await cursor.execute(_on(snapshot, _CUSTOMER), (customer_id,))).fetchall()
+        rows = await (await cursor.execute(snapshot.on(_CUSTOMER, customer_summaries.TABLE), (customer_id,))).fetchall()
     if not rows:
         return None
     orders: dict[str, int] = {}
@@ -135,4 +133,4 @@ async def find_customer(snapshot: Snapshot, customer_id: str) -> CustomerTotals 
 async def daily_sales(snapshot: Snapshot, *, first: date | None, last: date | None) -> list[SalesDay]:
     """Sales per day and currency from `first` to `last`, both included."""
     async with snapshot.connection.cursor(row_factory=class_row(SalesDay)) as cursor:
-        return await (await cursor.execute(_on(snapshot, _SALES), {"first": first, "last": last})).fetchall()
+        return await (await cursor.execute(snapshot.on(_SALES, daily_sales_table.TABLE), {"first": first, "last": last})).fetchall()

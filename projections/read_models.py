@@ -18,9 +18,10 @@ from infra.database import connection_arguments, database_address
 from infra.problems import Problem
 from infra.settings import Settings
 from projections.checkpoint_watch import CheckpointWatch
+from projections.readable import Rebuilding
 from projections.rebuild_report import rebuild_report
 from projections.request_parts import invalid_parameter
-from projections.snapshots import ForeignPosition, LogEnd, Rebuilding, Snapshot, open_snapshot
+from projections.snapshots import ForeignPosition, LogEnd, Snapshot, open_snapshot
 
 ANSWER_S = 3.0
 """Longest that a read may take before PostgreSQL counts as unavailable."""
@@ -42,8 +43,13 @@ class Read(Generic[T]):
 
 
 @dataclass(frozen=True)
-class _Behind:
-    headers: Mapping[str, str]
+class _Look(Generic[T]):
+    """One look: what was found (None: the snapshot does not hold the position), and how far the snapshot is."""
+
+    found: tuple[T] | None
+    position: str
+    next_offsets: Mapping[int, int]
+    foreign: str | None
 
 
 class ReadModels:
@@ -84,15 +90,15 @@ class ReadModels:
         wanted = _parsed(position) if position is not None else None
         until = asyncio.get_running_loop().time() + WAIT_S
         while True:
-            answer = await self._answer(query, wanted)
-            if isinstance(answer, Read):
-                return answer
+            look = await self._answer(query, wanted)
+            if look.found is not None:
+                return Read(look.found[0], await self._freshness(look))
             left = until - asyncio.get_running_loop().time()
             if wanted is None or left <= 0:
-                raise _behind(answer.headers)
+                raise _behind(await self._freshness(look), look.foreign)
             await self._watch.wait(wanted.next_offsets, left)
 
-    async def _answer(self, query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
+    async def _answer(self, query: Query[T], wanted: Position | None) -> _Look[T]:
         """One look, within ANSWER_S. It runs in a task of its own, for a frozen PostgreSQL does not even let itself be interrupted.
 
         Nobody interrupts that task once its turn has come: cut off between a connection and its pool, it could take the connection
@@ -115,7 +121,7 @@ class ReadModels:
         if not task.cancelled():
             task.exception()  # an abandoned read's error is nobody's; unlooked at, asyncio would report it
 
-    async def _attempts(self, query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
+    async def _attempts(self, query: Query[T], wanted: Position | None) -> _Look[T]:
         until = asyncio.get_running_loop().time() + ANSWER_S
         while asyncio.get_running_loop().time() < until:
             try:
@@ -143,12 +149,12 @@ class ReadModels:
             return False
         return True
 
-    async def _attempt(self, query: Query[T], wanted: Position | None) -> Read[T] | _Behind:
+    async def _attempt(self, query: Query[T], wanted: Position | None) -> _Look[T]:
         async with self._turn(), self._pool.connection(timeout=ANSWER_S - 0.5) as connection, connection.transaction():
             snapshot = await open_snapshot(connection)
-            if wanted is not None and not snapshot.holds(wanted, self._log_end.identity):
-                return _Behind(self._freshness(snapshot))
-            return Read(await query(snapshot), self._freshness(snapshot))
+            behind = wanted is not None and not snapshot.holds(wanted, self._log_end.identity)
+            found = None if behind else (await query(snapshot),)
+            return _Look(found, snapshot.position.token(), snapshot.next_offsets, snapshot.foreign)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -180,9 +186,9 @@ class ReadModels:
         except (psycopg.Error, PoolTimeout, TooManyRequests):
             return None
 
-    def _freshness(self, snapshot: Snapshot) -> dict[str, str]:
-        lag = self._log_end.lag_seconds(snapshot.next_offsets)
-        return {_POSITION: snapshot.position.token(), _LAG: f"{lag:.3f}".rstrip("0").rstrip(".")}
+    async def _freshness(self, look: _Look[Any]) -> dict[str, str]:
+        lag = await self._log_end.lag_seconds(look.next_offsets)
+        return {_POSITION: look.position, _LAG: f"{lag:.3f}".rstrip("0").rstrip(".")}
 
     async def _next_offsets(self) -> Mapping[int, int]:
         async with self._pool.connection(timeout=ANSWER_S) as connection, connection.transaction():
@@ -200,7 +206,9 @@ def _parsed(token: str) -> Position:
         raise invalid_parameter("position", str(error)) from error
 
 
-def _behind(headers: Mapping[str, str]) -> Problem:
+def _behind(headers: Mapping[str, str], foreign: str | None) -> Problem:
     lag = float(headers[_LAG])
     detail = f"the read models did not hold this position within {WAIT_S:g} s; they are {lag:g} s behind: try again"
+    # While other folds than this release's are live, no waiting brings these rows any further.
+    detail += f"; {foreign}" if foreign else ""
     return Problem(Code.READ_MODEL_BEHIND, detail, headers={**headers, _RETRY_AFTER: "1"}, lag_seconds=lag)

@@ -1,19 +1,14 @@
-"""One view of the live read models: rows, checkpoints and the log they come from, all of the same moment."""
+"""One view of the read models: rows, checkpoints and the log they come from, all of the same moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, LiteralString, Protocol
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 
 from event_schemas.positions import LogIdentity, Position
-from projections.checkpoints import read_checkpoints
-from projections.generations import live_generation
-from projections.tables import FOLD_VERSION
-
-
-class Rebuilding(Exception):
-    """There is no generation that this release can read; the text says what is there."""
+from infra.table_definition import TableDefinition
+from projections.readable import Rebuilding, readable_generation
 
 
 class ForeignPosition(ValueError):
@@ -28,19 +23,35 @@ class LogEnd(Protocol):
         """The log that is read now."""
         ...
 
-    def lag_seconds(self, next_offsets: Mapping[int, int]) -> float:
+    async def lag_seconds(self, next_offsets: Mapping[int, int]) -> float:
         """Age in seconds of the oldest record that is not applied at these checkpoints, 0.0 if there is none."""
         ...
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A read-only transaction on the live generation, and how much of which log it holds."""
+    """A read-only transaction on the generation that is read, and how much of which log it holds.
+
+    `unreadable`: tables that lack a column that this release reads. `foreign`: why a generation of other folds, or one that is not
+    live, is read, and which step is missing; None for the live one.
+    """
 
     connection: AsyncConnection[Any]
     schema: str
     next_offsets: Mapping[int, int]
     identity: LogIdentity
+    unreadable: frozenset[str] = frozenset()
+    foreign: str | None = None
+
+    def on(self, statement: LiteralString, table: TableDefinition[Any], **parts: sql.Composable) -> sql.Composed:
+        """A statement on one table: `{table}` stands for its name, `{columns}` for the columns of this release, others for `parts`.
+
+        Raises Rebuilding when the table lacks one of them.
+        """
+        if table.name in self.unreadable:
+            raise Rebuilding(f"{table.name} lacks columns that this release reads: {self.foreign}")
+        columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
+        return sql.SQL(statement).format(table=sql.Identifier(self.schema, table.name), columns=columns, **parts)
 
     @property
     def position(self) -> Position:
@@ -64,17 +75,15 @@ class Snapshot:
 
 
 async def open_snapshot(connection: AsyncConnection[Any]) -> Snapshot:
-    """Look at the live generation, inside the caller's transaction. Raises Rebuilding when there is none to read."""
-    live = await live_generation(connection)
-    if live is None:
-        raise Rebuilding("the read models have not been made yet: the projections make them when they start")
-    if live.fold_version != FOLD_VERSION:
-        raise Rebuilding(f"the live read models are of fold version {live.fold_version}, this release reads version {FOLD_VERSION}")
-    checkpoints = await read_checkpoints(connection, live.schema)
+    """Look at the read models, inside the caller's transaction. Raises Rebuilding when there are none that this release can read."""
+    readable = await readable_generation(connection)
+    checkpoints = readable.checkpoints
     firsts = {checkpoint.partition: checkpoint.first_record for checkpoint in checkpoints if checkpoint.first_record is not None}
     return Snapshot(
         connection,
-        live.schema,
+        readable.generation.schema,
         {checkpoint.partition: checkpoint.next_offset for checkpoint in checkpoints},
-        LogIdentity(live.partitions, firsts),
+        LogIdentity(readable.generation.partitions, firsts),
+        readable.unreadable,
+        readable.foreign,
     )

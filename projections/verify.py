@@ -15,7 +15,8 @@ from infra.kafka import new_reader
 from infra.log_reader import stop_quietly
 from infra.settings import Settings
 from projections.generation_choice import Refused
-from projections.generations import live_generation
+from projections.generations import all_generations, live_generation
+from projections.missing_step import foreign_folds
 from projections.repair import Repaired, repair
 from projections.tables import FOLD_VERSION
 from projections.verification import Findings, Verification, Watch
@@ -56,7 +57,7 @@ async def _look(settings: Settings, reader: AIOKafkaConsumer, options: VerifyOpt
         if generation is None:
             raise Refused("there are no read models yet: the projections make them when they start")
         if generation.fold_version != FOLD_VERSION:
-            raise Refused(f"the live read models are of fold version {generation.fold_version}, this release folds version {FOLD_VERSION}")
+            raise Refused(foreign_folds(generation, await all_generations(eye), fold_version=FOLD_VERSION))
         if not options.sample and options.order_id is None:
             return await Verification(eye, reader, generation, watch).run()
         seed = secrets.token_bytes(8)

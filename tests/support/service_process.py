@@ -23,11 +23,12 @@ def free_port() -> int:
 
 
 class ServiceProcess:
-    """`python -m MODULE` with these variables; its output goes to `log`."""
+    """`python -m MODULE` with these variables; its output goes to `log`. `checkout`: the folder whose code runs."""
 
-    def __init__(self, module: str, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, module: str, environment: Mapping[str, str], log: Path, *, checkout: Path = CHECKOUT) -> None:
         self.module = module
         self.log = log
+        self._checkout = checkout
         self.health_port = free_port()
         self._environment = {**os.environ, **environment, "ORDERS_HEALTH_PORT": str(self.health_port)}
         self.process: subprocess.Popen[bytes] | None = None
@@ -37,7 +38,7 @@ class ServiceProcess:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.module],
                 env=self._environment,
-                cwd=CHECKOUT,
+                cwd=self._checkout,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

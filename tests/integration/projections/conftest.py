@@ -51,7 +51,7 @@ class FakeLogEnd:
     identity: LogIdentity = field(default_factory=lambda: LogIdentity(PARTITIONS))
     lag: float = 0.0
 
-    def lag_seconds(self, next_offsets: Mapping[int, int]) -> float:
+    async def lag_seconds(self, next_offsets: Mapping[int, int]) -> float:
         return self.lag
 
 

@@ -9,6 +9,7 @@ from infra.health import Health
 from infra.problems import Problem
 from order_service import gateway_background
 from order_service.gateway_background import READS, watch_reads
+from projections.read_models import Read
 
 
 class Ended(Exception):
@@ -66,7 +67,8 @@ async def test_what_comes_back_settles():
     reads, health = _Reads(reachable=True), Health("gateway")
     health.wait_for(READS, "does not answer")
 
-    async def answers(_query) -> None: ...
+    async def answers(_query) -> Read[None]:
+        return Read(None, {})
 
     reads.read = answers
     looked = asyncio.Event()
