@@ -11,6 +11,8 @@ from infra.record_reader import RecordReader, Unanswered
 
 _ANSWER_S = 0.5
 """Longest that an answer waits to learn when a record was appended. Until that is known, the record counts as old as this process."""
+_POSITIONED_S = 3.0
+"""How long after the start of a process answers wait for the tail to find the log's end: before that nobody knows any lag."""
 _AGAIN_S = 1.0
 """Shortest time between two questions about one partition: what was learned last is older, and so an upper bound meanwhile."""
 
@@ -23,6 +25,7 @@ class LogLag:
         self._learned: dict[int, tuple[int, int]] = {}
         self._asked_at: dict[int, float] = {}
         self._asking: dict[int, asyncio.Task[None]] = {}
+        self._wait_until = time.monotonic() + _POSITIONED_S
         tail.on_replaced(self._forget)
 
     @property
@@ -30,9 +33,16 @@ class LogLag:
         """Which log is read."""
         return self._tail.identity
 
-    async def lag_seconds(self, next_offsets: Mapping[int, int]) -> float:
-        """Age in seconds of the oldest record that is not applied at these checkpoints, 0.0 if there is none. To about 0.1 s."""
+    async def lag_seconds(self, next_offsets: Mapping[int, int]) -> float | None:
+        """Age in seconds of the oldest record that is not applied at these checkpoints, 0.0 if there is none. To about 0.1 s.
+
+        None while nobody knows: the log's end was not found since this process began.
+        """
+        if not self._tail.ends:
+            await self._tail.positioned(max(0.0, self._wait_until - time.monotonic()))
         ends = self._tail.ends
+        if not ends:
+            return None
         behind = {partition: offset for partition, offset in next_offsets.items() if offset < ends.get(partition, 0)}
         if asking := [task for partition, offset in behind.items() if (task := self._question(partition, offset))]:
             await asyncio.wait(asking, timeout=_ANSWER_S)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import MappingProxyType
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -68,6 +68,11 @@ class LogTail:
             positioned.cancel()
         if self._task.done():
             self._task.result()
+
+    async def positioned(self, timeout_s: float) -> None:
+        """Return when the log's end was found, or when the time is up."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._positioned.wait(), timeout_s)
 
     async def stop(self) -> None:
         """End. Takes at most about 2 s, broker or not."""

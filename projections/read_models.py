@@ -188,7 +188,8 @@ class ReadModels:
 
     async def _freshness(self, look: _Look[Any]) -> dict[str, str]:
         lag = await self._log_end.lag_seconds(look.next_offsets)
-        return {_POSITION: look.position, _LAG: f"{lag:.3f}".rstrip("0").rstrip(".")}
+        told = {} if lag is None else {_LAG: f"{lag:.3f}".rstrip("0").rstrip(".")}
+        return {_POSITION: look.position, **told}
 
     async def _next_offsets(self) -> Mapping[int, int]:
         async with self._pool.connection(timeout=ANSWER_S) as connection, connection.transaction():
@@ -207,8 +208,9 @@ def _parsed(token: str) -> Position:
 
 
 def _behind(headers: Mapping[str, str], foreign: str | None) -> Problem:
-    lag = float(headers[_LAG])
-    detail = f"the read models did not hold this position within {WAIT_S:g} s; they are {lag:g} s behind: try again"
+    lag = float(headers[_LAG]) if _LAG in headers else None
+    how_far = "" if lag is None else f"; they are {lag:g} s behind"
+    detail = f"the read models did not hold this position within {WAIT_S:g} s{how_far}: try again"
     # While other folds than this release's are live, no waiting brings these rows any further.
     detail += f"; {foreign}" if foreign else ""
     return Problem(Code.READ_MODEL_BEHIND, detail, headers={**headers, _RETRY_AFTER: "1"}, lag_seconds=lag)

@@ -23,8 +23,8 @@ class LogEnd(Protocol):
         """The log that is read now."""
         ...
 
-    async def lag_seconds(self, next_offsets: Mapping[int, int]) -> float:
-        """Age in seconds of the oldest record that is not applied at these checkpoints, 0.0 if there is none."""
+    async def lag_seconds(self, next_offsets: Mapping[int, int]) -> float | None:
+        """Age in seconds of the oldest record that is not applied at these checkpoints, 0.0 if there is none, None if unknown."""
         ...
 
 

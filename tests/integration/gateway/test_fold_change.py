@@ -162,11 +162,12 @@ async def _change_folds(stack: Stack, folder: Path, orders: Sequence[Sequence[st
 async def _holds_all(url: str, new: Release, shop: Shop, *, times: int, said: Sequence[str]) -> None:
     """The new rows are read, they hold everything that was accepted, and they are as the log says."""
     async with httpx.AsyncClient(base_url=url, timeout=10) as client:
-        seen: list[Any] = []
+        accepted, seen = shop.accepted, ""
 
         async def complete() -> bool:
-            accepted, answer = shop.accepted, await client.get("/sales")
-            seen[:] = [accepted, answer.text]
+            nonlocal seen
+            answer = await client.get("/sales")
+            seen = f"{accepted} accepted: {answer.text}"
             if answer.status_code != 200:
                 return False
             days = answer.json()["items"]

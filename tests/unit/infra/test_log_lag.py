@@ -21,9 +21,13 @@ class Tail:
         self.ends = {0: 11}
         self.ages = {0: PartitionAges([10], [now_ms - 1_000])}
         self.replaced = []
+        self.waited_s: list[float] = []
 
     def on_replaced(self, tell) -> None:
         self.replaced.append(tell)
+
+    async def positioned(self, timeout_s: float) -> None:
+        self.waited_s.append(timeout_s)
 
 
 class Reader:
@@ -90,3 +94,12 @@ async def test_another_log_is_asked_anew(tail):
     await lag.stop()
     assert reader.asked == [3]
     assert lag._learned == {}
+
+
+async def test_before_the_logs_end_was_found_nobody_knows_and_only_the_first_answers_wait_for_it(tail, monkeypatch):
+    tail.ends = {}
+    lag = LogLag(tail, Reader())
+    assert await lag.lag_seconds({0: 3}) is None
+    monkeypatch.setattr("infra.log_lag.time.monotonic", lambda: 1e12)
+    assert await lag.lag_seconds({0: 3}) is None
+    assert tail.waited_s == [pytest.approx(3, abs=0.5), 0.0]
