@@ -5,6 +5,9 @@ from typing import Any
 
 import orjson
 
+_SHOWN = 100
+"""Characters of a name that an answer repeats."""
+
 
 class Malformed(ValueError):
     """The bytes are no JSON that everyone reads alike; the text says where."""
@@ -47,6 +50,8 @@ def _refuse_repeated_names(body: bytes) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:
-    if len({name for name, _ in pairs}) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise Malformed(f"the body names a member twice: {next(name for name in names if names.count(name) > 1)!r}")
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise Malformed(f"the body names a member twice: {name[:_SHOWN]!r}")
+        seen.add(name)

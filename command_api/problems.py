@@ -9,6 +9,11 @@ from pydantic_core import ErrorDetails
 from event_schemas.codes import Code
 from infra.problems import Problem
 
+MAX_FAULTS = 20
+"""Faults that one answer lists: a small request may have a hundred thousand."""
+_SHOWN = 200
+"""Characters of a pointer that the detail repeats; a member's name may be as long as a body."""
+
 
 class Fault(TypedDict):
     """One thing that is wrong: a JSON Pointer (RFC 6901) into the body, or the name of a header or query parameter."""
@@ -66,8 +71,8 @@ def header_fault(name: str, detail: str) -> Fault:
 
 
 def invalid(faults: Sequence[Fault]) -> Problem:
-    """The answer to a request that is not shaped as it must be."""
+    """The answer to a request that is not shaped as it must be. It lists the first MAX_FAULTS and counts the others."""
     first = faults[0]
     rest = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    where = first["pointer"] + ": " if first["pointer"] else ""
-    return Problem(Code.VALIDATION_FAILED, f"{where}{first['detail']}{rest}", errors=list(faults))
+    where = first["pointer"][:_SHOWN] + ": " if first["pointer"] else ""
+    return Problem(Code.VALIDATION_FAILED, f"{where}{first['detail']}{rest}", errors=list(faults[:MAX_FAULTS]))

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
-from command_api.problems import Fault, faults_of
+from command_api.problems import Fault, faults_of, pointer
+from event_schemas.bounds import beyond_bounds
 from event_schemas.commands import CancelOrder, CreateOrder, ShipOrder
 from event_schemas.constructed import constructed
 from event_schemas.plain_forms import PlainReader
@@ -38,7 +39,12 @@ _READERS = {model: PlainReader(model) for model in (CreateOrderRequest, ShipOrde
 
 
 def parse_request(model: RequestModel, body: Any, *, now: datetime) -> CreateOrder | ShipOrder | CancelOrder | list[Fault]:
-    """The command's data with defaults filled in, or everything that is wrong with the body. `now`: the default of `ordered_at`."""
+    """The command's data with defaults filled in, or everything that is wrong with the body. `now`: the default of `ordered_at`.
+
+    Of a body that breaks a bound only the bound is named: its parts are not looked at.
+    """
+    if (broken := beyond_bounds(body, with_lines=model is CreateOrderRequest)) is not None:
+        return [{"pointer": pointer(broken[0]), "detail": broken[1]}]
     try:
         request = _READERS[model].read(body, context={"now": now})
     except ValidationError as error:

@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 from pydantic import ValidationError
 
+from event_schemas.bounds import MAX_MEMBERS, beyond_bounds
 from event_schemas.commands import COMMAND_SCHEMA_VERSIONS, COMMAND_TYPES, Command, InvalidCommand
 from event_schemas.events import EVENT_SCHEMA_VERSIONS, RECORD_TYPES, Record
 from event_schemas.plain_forms import PlainReader
@@ -18,6 +19,8 @@ _RECORD_READERS = {kind: PlainReader(model) for kind, model in RECORD_TYPES.item
 # A gap raises here, so that no process starts that could not read its log.
 _COMMAND_CHAINS = chains(COMMAND_SCHEMA_VERSIONS, COMMAND_STEPS)
 _RECORD_CHAINS = chains(EVENT_SCHEMA_VERSIONS, RECORD_STEPS)
+_LARGE = 8 * 1024
+"""Bytes. A command that is no longer can't have so many faults that looking for them all takes long."""
 _UNKNOWN_TIME = "1970-01-01T00:00:00Z"
 
 
@@ -99,7 +102,17 @@ def decode_keyed_command(value: bytes | None) -> tuple[Command | InvalidCommand,
     message = _object(value, "command")
     kind = str(message.get("type"))
     message = _current(message, _COMMAND_CHAINS.get(kind, ()), "command")
-    return _command(message, kind), message["order_id"].encode()
+    broken = _broken_bound(message) if len(value or b"") > _LARGE else None
+    command = _command(message, kind) if broken is None else _invalid(message, broken)
+    return command, message["order_id"].encode()
+
+
+def _broken_bound(message: dict[str, Any]) -> str | None:
+    """What is too much of a command that someone else wrote, to be said before its parts are looked at."""
+    if len(message) > MAX_MEMBERS:
+        return f"must have at most {MAX_MEMBERS} members"
+    broken = beyond_bounds(message.get("data"), with_lines=True)
+    return None if broken is None else f"{'.'.join(str(part) for part in ('data', *broken[0]))}: {broken[1]}"
 
 
 def _command(message: dict[str, Any], kind: str) -> Command | InvalidCommand:

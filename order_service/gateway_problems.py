@@ -10,7 +10,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from command_api.problems import pointer
+from command_api.problems import MAX_FAULTS, pointer
 from event_schemas.codes import Code
 from infra.problems import Problem
 
@@ -40,8 +40,10 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _invalid_parameters(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = [_fault(found) for found in error.errors()]
-    return Problem(Code.VALIDATION_FAILED, "; ".join(fault["detail"] for fault in faults), errors=faults).response()
+    found = error.errors()
+    faults = [_fault(one) for one in found[:MAX_FAULTS]]
+    rest = f" (and {len(found) - len(faults)} more)" if len(found) > len(faults) else ""
+    return Problem(Code.VALIDATION_FAILED, "; ".join(fault["detail"] for fault in faults) + rest, errors=faults).response()
 
 
 def _fault(found: dict[str, Any]) -> dict[str, str]:

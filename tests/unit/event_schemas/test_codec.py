@@ -71,6 +71,22 @@ def test_a_command_with_ids_but_unusable_content_is_invalid_and_says_where(chang
     assert problem in decoded.problem
 
 
+ENORMOUS: dict[str, tuple[dict[str, object], str]] = {
+    "lines": ({"data": {"lines": [{}] * 5000}}, "data.lines: must have at most 100 items"),
+    "members": ({f"member-{number}": 0 for number in range(5000)}, "must have at most 32 members"),
+    "members of its data": ({"data": {f"member-{number}": 0 for number in range(5000)}}, "data: must have at most 32 members"),
+    "members of a line": ({"data": {"lines": [{f"m{n}": 0 for n in range(5000)}]}}, "data.lines.0: must have at most 32 members"),
+}
+
+
+@pytest.mark.parametrize(("change", "problem"), ENORMOUS.values(), ids=ENORMOUS)
+def test_of_an_enormous_command_only_the_bound_is_named_that_it_breaks(change, problem):
+    decoded = decode_command(orjson.dumps(_message(create()) | change))
+
+    assert isinstance(decoded, InvalidCommand)
+    assert decoded.problem == problem
+
+
 def test_an_invalid_command_is_read_alike_every_time():
     value = orjson.dumps(_message(create()) | {"issued_at": 5, "data": {}})
 

@@ -1,0 +1,129 @@
+"""A small request can be wrong in a hundred thousand places: the answer stays small, and so does the work."""
+
+import itertools
+import string
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import httpx
+import orjson
+import pytest
+from fastapi import FastAPI, Query
+
+from command_api.json_body import Malformed, parse_json
+from command_api.requests import CreateOrderRequest, RequestModel, parse_request
+from command_api.routes import create_command_router
+from event_schemas.commands import CancelOrder, ShipOrder
+from infra.health import Health
+from order_service.gateway import create_app
+from order_service.gateway_problems import render_problems
+from tests.unit.command_api.test_command_routes import BODY, JSON, RecordingLog
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+LINE = BODY["lines"][0]
+MANY = {f"m{number}": 0 for number in range(33)}
+TOO_MANY = "must have at most 32 members"
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(Health("gateway"), [create_command_router(RecordingLog())])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as made:
+        yield made
+
+
+@pytest.mark.timeout(30)
+def test_a_member_named_twice_among_very_many_is_found_in_one_pass():
+    """Comparing each name with each would take minutes."""
+    names = ["".join(letters) for letters in itertools.islice(itertools.product(string.ascii_letters, repeat=4), 200_000)]
+    body = "{" + ",".join(f'"{name}":0' for name in [*names, names[-1]]) + "}"
+
+    with pytest.raises(Malformed, match=f"twice: '{names[-1]}'"):
+        parse_json(body.encode())
+
+
+def test_a_long_name_that_stands_twice_is_not_repeated_in_full():
+    name = "n" * 100_000
+
+    with pytest.raises(Malformed) as refused:
+        parse_json(f'{{"{name}":1,"{name}":2}}'.encode())
+
+    assert len(str(refused.value)) < 200
+
+
+BEYOND: dict[str, tuple[RequestModel, Any, str, str]] = {
+    "lines": (CreateOrderRequest, {"lines": [{}] * 101, "currency": "?"}, "/lines", "must have at most 100 items"),
+    "lines of nothing": (CreateOrderRequest, BODY | {"lines": [0] * 101}, "/lines", "must have at most 100 items"),
+    "members": (CreateOrderRequest, MANY, "", TOO_MANY),
+    "members of a shipment": (ShipOrder, MANY, "", TOO_MANY),
+    "members of a cancellation": (CancelOrder, MANY, "", TOO_MANY),
+    "members of a line": (CreateOrderRequest, BODY | {"lines": [LINE, MANY, MANY]}, "/lines/1", TOO_MANY),
+}
+
+
+@pytest.mark.parametrize("beyond", BEYOND.values(), ids=BEYOND)
+def test_beyond_a_bound_nothing_else_is_looked_at(beyond: tuple[RequestModel, Any, str, str]):
+    model, body, pointer, detail = beyond
+
+    assert parse_request(model, body, now=NOW) == [{"pointer": pointer, "detail": detail}]
+
+
+def test_within_the_bounds_every_fault_is_found():
+    members = {f"m{number}": 0 for number in range(29)}
+    faults = parse_request(CreateOrderRequest, members | BODY | {"lines": [{}] * 100}, now=NOW)
+
+    assert isinstance(faults, list)
+    assert len(faults) == 29 + 300
+
+
+async def test_lines_of_another_command_are_an_unknown_field(client: httpx.AsyncClient):
+    path = "/orders/7c0d9f0e-5f6e-5a6b-8a43-2d1c7e9b3a55/ship"
+    answer = await client.post(path, json={"tracking_number": "1Z", "lines": [0] * 101})
+
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/lines"]
+    assert "no known field" in answer.json()["detail"]
+
+
+async def test_an_answer_lists_twenty_faults_and_counts_the_others(client: httpx.AsyncClient):
+    answer = await client.post("/orders", json=BODY | {"lines": [{}] * 100})
+
+    assert len(answer.json()["errors"]) == 20
+    assert answer.json()["detail"] == "/lines/0/sku: is required (and 299 more)"
+
+
+async def test_a_quarter_of_a_megabyte_of_faults_is_answered_briefly(client: httpx.AsyncClient):
+    body = b'{"customer_id":"a","currency":"EUR","lines":[' + b",".join([b"{}"] * 85_000) + b"]}"
+    answer = await client.post("/orders", content=body, headers=JSON)
+
+    assert answer.json()["errors"] == [{"pointer": "/lines", "detail": "must have at most 100 items"}]
+
+
+async def test_the_detail_does_not_repeat_a_long_name_in_full(client: httpx.AsyncClient):
+    answer = await client.post("/orders", content=orjson.dumps(BODY | {"n" * 100_000: 1}), headers=JSON)
+
+    assert answer.json()["errors"][0]["pointer"] == "/" + "n" * 100_000
+    assert len(answer.json()["detail"]) < 300
+
+
+async def test_faults_of_headers_are_counted_alike(client: httpx.AsyncClient):
+    answer = await client.post("/orders", json=BODY, headers=[("If-Match", '"1"')] * 30)
+
+    assert len(answer.json()["errors"]) == 20
+    assert answer.json()["detail"] == "If-Match must be sent once (and 29 more)"
+
+
+async def test_faults_of_parameters_are_counted_alike():
+    app = FastAPI()
+    render_problems(app)
+
+    @app.get("/")
+    async def root(number: Annotated[list[int], Query()]) -> None:
+        pass
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+        problem = (await client.get("/", params={"number": ["x"] * 1000})).json()
+
+    assert len(problem["errors"]) == 20
+    assert problem["detail"].endswith(" (and 980 more)")
+    assert problem["detail"].count("query parameter") == 20
