@@ -14,6 +14,11 @@ class Code(StrEnum):
     INVALID_COMMAND = "invalid_command"
     VERSION_CONFLICT = "version_conflict"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    # Refused before any route sees it; the connection ends
+    HEAD_TOO_LARGE = "head_too_large"
+    TARGET_TOO_LONG = "target_too_long"
+    HEAD_TOO_SLOW = "head_too_slow"
+    MALFORMED_REQUEST = "malformed_request"
     # Refused at the door; nothing is appended
     MALFORMED_JSON = "malformed_json"
     VALIDATION_FAILED = "validation_failed"
@@ -45,6 +50,10 @@ STATUS: dict[Code, int] = {
     Code.INVALID_COMMAND: 422,
     Code.VERSION_CONFLICT: 412,
     Code.IDEMPOTENCY_KEY_REUSED: 422,
+    Code.HEAD_TOO_LARGE: 431,
+    Code.TARGET_TOO_LONG: 414,
+    Code.HEAD_TOO_SLOW: 408,
+    Code.MALFORMED_REQUEST: 400,
     Code.MALFORMED_JSON: 400,
     Code.VALIDATION_FAILED: 422,
     Code.BODY_TOO_LARGE: 413,

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import resource
 import signal
 
 import uvloop
@@ -12,6 +11,7 @@ from infra.garbage import collect_rarely
 from infra.health import Health
 from infra.log_tail import LogTail
 from infra.logs import configure_logging
+from infra.open_files import allow_many_files
 from infra.settings import Settings
 from infra.topic_guard import topics_watched, wait_for_topics
 from notifier.server import FeedServer
@@ -51,15 +51,9 @@ async def run(settings: Settings) -> None:
         await own_port.cleanup()
 
 
-def _allow_many_connections() -> None:
-    """As many open files as this user may have: each client is one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 def main() -> None:
     """Read the settings and run."""
-    _allow_many_connections()
+    allow_many_files()
     settings = Settings()
     configure_logging(settings, "notifier")
     # Each look at ten thousand clients stops the feed for 0.8 s (docs/feed.md); who has left is freed without one.

@@ -25,6 +25,7 @@ from infra.health import Health
 from infra.log_lag import LogLag
 from infra.log_tail import LogTail
 from infra.logs import configure_logging
+from infra.open_files import allow_many_files
 from infra.outcomes import Outcomes
 from infra.record_reader import RecordReader
 from infra.send_buffer import bound_send_buffer
@@ -217,6 +218,7 @@ def _stop(server: uvicorn.Server, outcomes: Outcomes, streams: SseStreams) -> No
 
 def main() -> None:
     """`python -m order_service.gateway`."""
+    allow_many_files()
     settings = Settings()
     configure_logging(settings, "gateway")
     collect_rarely()
