@@ -15,6 +15,10 @@ _OPERATIONS = [(f"{method.upper()} {path}", operation) for path, item in _DOCUME
 _ELSEWHERE = {
     Code.NOT_FOUND,
     Code.METHOD_NOT_ALLOWED,
+    Code.HEAD_TOO_LARGE,
+    Code.TARGET_TOO_LONG,
+    Code.HEAD_TOO_SLOW,
+    Code.MALFORMED_REQUEST,
 }
 """Answered where no route is."""
 
