@@ -17,8 +17,8 @@ from websockets.typing import Subprotocol
 from event_schemas.feed import SUBPROTOCOL, CloseCode
 from event_schemas.topics import EVENTS
 from infra.log_tail import LogTail
-from infra.send_buffer import bound_send_buffer
 from infra.settings import Settings
+from infra.socket_buffers import bound_send_buffer
 from notifier.admission import Admission
 from notifier.connection import FeedConnection
 from notifier.feed import Feed

@@ -28,8 +28,8 @@ from infra.logs import configure_logging
 from infra.open_files import allow_many_files
 from infra.outcomes import Outcomes
 from infra.record_reader import RecordReader
-from infra.send_buffer import bound_send_buffer
 from infra.settings import Settings
+from infra.socket_buffers import bound_receive_buffer, bound_send_buffer
 from infra.topic_guard import topics_watched
 from notifier.feed import Feed
 from notifier.sse import SseStreams
@@ -206,6 +206,7 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError as error:
         raise SystemExit(f"can't listen on {settings.bind}:{settings.http_port} ({error.strerror}): change ORDERS_HTTP_PORT") from error
     bound_send_buffer(listener)  # for streams of the feed whose clients do not read
+    bound_receive_buffer(listener)
     return listener
 
 
