@@ -7,12 +7,12 @@ from typing import NamedTuple
 from command_api.problems import Fault, header_fault
 from event_schemas.codes import Code
 from event_schemas.events import MAX_VERSION
+from event_schemas.trace_context import TRACEPARENT, trace_id
 from infra.preferences import Preferences, read_preferences
 from infra.problems import Problem
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 _VERSION = re.compile(r'"(0|[1-9][0-9]{0,9})"')
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _JSON = re.compile(r'application/json(\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
 _WANTED = {
     b"content-type": "Content-Type",
@@ -20,7 +20,7 @@ _WANTED = {
     b"idempotency-key": "Idempotency-Key",
     b"if-match": "If-Match",
     b"x-correlation-id": "X-Correlation-Id",
-    b"traceparent": "traceparent",
+    b"traceparent": TRACEPARENT,
 }
 
 _CORRELATING = frozenset({b"x-correlation-id", b"traceparent"})
@@ -48,10 +48,10 @@ def read_correlation(raw: RawHeaders) -> str | None:
     if not any(name in _CORRELATING for name, _ in raw):
         return None
     sent, _ = _collected(raw)
-    correlation, trace = sent.get("X-Correlation-Id"), _TRACEPARENT.fullmatch(sent.get("traceparent", ""))
+    correlation = sent.get("X-Correlation-Id")
     if correlation is not None:
         return correlation if _PRINTABLE.fullmatch(correlation) and len(correlation) <= 200 else None
-    return trace.group(1) if trace else None
+    return trace_id(sent.get(TRACEPARENT, ""))
 
 
 def read_headers(raw: RawHeaders, *, versioned: bool) -> CommandHeaders:
@@ -61,20 +61,20 @@ def read_headers(raw: RawHeaders, *, versioned: bool) -> CommandHeaders:
     """
     sent, faults = _collected(raw)
     _require_json(sent)
-    key, if_match, correlation, trace = (sent.get(n) for n in ("Idempotency-Key", "If-Match", "X-Correlation-Id", "traceparent"))
+    key, if_match, correlation, trace = (sent.get(n) for n in ("Idempotency-Key", "If-Match", "X-Correlation-Id", TRACEPARENT))
     if key is not None and not (_PRINTABLE.fullmatch(key) and len(key) <= 255):
         faults.append(header_fault("Idempotency-Key", "must have 1 to 255 printable ASCII characters"))
     if correlation is not None and not (_PRINTABLE.fullmatch(correlation) and len(correlation) <= 200):
         faults.append(header_fault("X-Correlation-Id", "must have 1 to 200 printable ASCII characters"))
-    trace_id = _TRACEPARENT.fullmatch(trace) if trace is not None else None
+    trace_of_client = trace_id(trace) if trace is not None else None
     expected_version = _expected_version(if_match, versioned, faults)
     return CommandHeaders(
         idempotency_key=key,
         if_match=if_match,
         expected_version=expected_version,
-        correlation_id=correlation or (trace_id.group(1) if trace_id else None),
+        correlation_id=correlation or trace_of_client,
         # An unusable traceparent starts no trace of its own and is no error (W3C Trace Context).
-        traceparent=trace if trace_id else None,
+        traceparent=trace if trace_of_client else None,
         preferences=read_preferences(raw),
         faults=tuple(faults),
     )
@@ -87,9 +87,12 @@ def _collected(raw: RawHeaders) -> tuple[dict[str, str], list[Fault]]:
         name = _WANTED.get(raw_name)
         if name is None:
             continue
-        if name in sent:
+        if name not in sent:
+            sent[name] = value.decode("latin-1").strip(" \t")
+        elif name == TRACEPARENT:
+            sent[name] = ""  # which of the two is meant nobody can say: no trace, and no error
+        else:
             faults.append(header_fault(name, "must be sent once"))
-        sent[name] = value.decode("latin-1").strip(" \t")
     return sent, faults
 
 

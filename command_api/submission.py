@@ -15,6 +15,7 @@ from event_schemas.codes import Code
 from event_schemas.commands import Command
 from event_schemas.message_bytes import message_bytes
 from event_schemas.positions import CommandPlace
+from event_schemas.trace_context import TRACEPARENT
 from infra.client_gone import watching
 from infra.preferences import Preferences
 from infra.problems import Problem
@@ -63,7 +64,7 @@ async def submit(submission: Submission, log: Appends, follower: Follower | None
 
 async def _appended(submission: Submission, log: Appends) -> CommandPlace:
     command, trace = submission.command, submission.headers.traceparent
-    kafka_headers = [("traceparent", trace.encode())] if trace else []
+    kafka_headers = [(TRACEPARENT, trace.encode())] if trace else []
     try:
         return await log.append(str(command.order_id), message_bytes(command), kafka_headers)
     except NotAcknowledged as error:

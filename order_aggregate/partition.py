@@ -1,9 +1,10 @@
 """One partition of the aggregate: a fold of its records that count. Pure; it never reads a clock or a topic."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from event_schemas.codes import Code
 from event_schemas.commands import Command, CreateOrderCommand, InvalidCommand
 from event_schemas.events import (
     CommandRejected,
@@ -18,6 +19,7 @@ from event_schemas.events import (
     RecordData,
     record_id,
 )
+from event_schemas.topics import MAX_RECORD_VALUE_BYTES
 from infra.packed import PackedMap, PackedSet
 from order_aggregate.decider import Rejection, decide, evolve
 from order_aggregate.order import NoOrder, OrderState
@@ -29,6 +31,13 @@ _RECORD_OF: dict[type[RecordData], Any] = {
     OrderCancelled: OrderCancelledRecord,
     CommandRejected: CommandRejectedRecord,
 }
+
+
+class Ending(NamedTuple):
+    """What a command ended in: the record and its bytes."""
+
+    record: Record
+    value: bytes
 
 
 class Partition:
@@ -55,14 +64,19 @@ class Partition:
 
     def decide(self, command: Command | InvalidCommand) -> Record | None:
         """The record in which this command ends, and take it in; None for a command that has its record already."""
+        ending = self.end(command)
+        return None if ending is None else ending.record
+
+    def end(self, command: Command | InvalidCommand) -> Ending | None:
+        """The same, with the record's bytes, which are made once."""
         if not self._decided.add(command.id.bytes):
             return None
         order_key = command.order_id.bytes
         state = unpacked_state(self._orders.get(order_key))
         key_used = command.key_hash is not None and not self._keys.add(_key_memory(command.key_hash))
-        record = _record(command, state, decide(command, state, key_used=key_used))
-        self._evolve(record, state, order_key)
-        return record
+        ending = _bounded(command, state, decide(command, state, key_used=key_used))
+        self._evolve(ending.record, state, order_key)
+        return ending
 
     def apply(self, record: Record, *, offset: int, command_offset: int, value: bytes | None) -> None:
         """Fold one record of the log that counts."""
@@ -104,6 +118,20 @@ class Partition:
 def _key_memory(key_hash: str) -> bytes:
     """What is remembered of an Idempotency-Key: half of its SHA-256, enough that no two keys meet by chance."""
     return bytes.fromhex(key_hash[:32])
+
+
+def _bounded(command: Command | InvalidCommand, state: OrderState, decided: RecordData | Rejection) -> Ending:
+    """The record, or a rejection in its place when the log might not take it: a command that can't end would stop its partition.
+
+    Measured against what the code says, not what a broker is set to, so that deciding again gives the same bytes.
+    """
+    record = _record(command, state, decided)
+    value = record.encoded()
+    if len(value) > MAX_RECORD_VALUE_BYTES:
+        too_large = f"its record would have {len(value)} bytes, more than the {MAX_RECORD_VALUE_BYTES} that the log takes"
+        record = _record(command, state, Rejection(Code.INVALID_COMMAND, too_large))
+        value = record.encoded()
+    return Ending(record, value)
 
 
 def _record(command: Command | InvalidCommand, state: OrderState, decided: RecordData | Rejection) -> Record:

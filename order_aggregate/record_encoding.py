@@ -4,6 +4,7 @@ from aiokafka import ConsumerRecord
 
 from event_schemas.events import RECORD_TYPES, Record
 from event_schemas.message_bytes import value_bytes
+from event_schemas.trace_context import TRACEPARENT, traceparent_of
 from order_aggregate.record_appender import Outgoing
 
 _SOURCE = b"/orders"
@@ -13,10 +14,10 @@ _CONTENT_TYPE = ("content-type", b"application/json")
 _TYPES = {name: ("ce_type", name.encode()) for name in RECORD_TYPES}
 
 
-def encode(record: Record, command: ConsumerRecord) -> Outgoing:
-    """The record that ends this command. The same record of the same command gives the same bytes."""
+def encode(record: Record, value: bytes, command: ConsumerRecord) -> Outgoing:
+    """The record that ends this command, whose bytes are `value`. The same record of the same command gives the same headers."""
     order_id = command.key  # checked to be the order's id before it was decided
-    headers = (
+    headers: tuple[tuple[str, bytes], ...] = (
         _SPEC,
         ("ce_id", value_bytes(record.id)),
         _SOURCE_HEADER,
@@ -25,6 +26,6 @@ def encode(record: Record, command: ConsumerRecord) -> Outgoing:
         ("ce_time", value_bytes(record.occurred_at)),
         _CONTENT_TYPE,
     )
-    if command.headers:
-        headers += tuple((name, value) for name, value in command.headers if name == "traceparent")
-    return Outgoing(order_id, record.encoded(), record.command_id, command.offset, headers)
+    if command.headers and (trace := traceparent_of(command.headers)):
+        headers += ((TRACEPARENT, trace),)
+    return Outgoing(order_id, value, record.command_id, command.offset, headers)

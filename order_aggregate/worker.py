@@ -125,12 +125,12 @@ class AggregateWorker:
                 stopped = True
                 break
             else:
-                record = partition.decide(command)
-                if record is None:
+                ending = partition.end(command)
+                if ending is None:
                     repeated += 1
                 else:
-                    rejected += type(record) is CommandRejectedRecord
-                    outgoing.append(encode(record, kafka_record))
+                    rejected += type(ending.record) is CommandRejectedRecord
+                    outgoing.append(encode(ending.record, ending.value, kafka_record))
             partition.next_command = kafka_record.offset + 1
         # Counted once a run: a counter's lock costs more than the counting.
         _REPEATED.inc(repeated)

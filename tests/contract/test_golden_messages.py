@@ -117,13 +117,17 @@ def test_a_golden_message_fits_its_json_schema(path):
     Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(message)
 
 
+_TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
 def test_a_record_is_keyed_and_labelled_as_published():
     key = b"6f1c2e6a-3f0e-4c56-9a53-0d6f6f1f2a01"
-    command = ConsumerRecord(COMMANDS, 3, 517, 0, 0, key, b"", None, 0, 0, (("traceparent", b"00-1-2-01"), ("other", b"stays behind")))
+    command = ConsumerRecord(COMMANDS, 3, 517, 0, 0, key, b"", None, 0, 0, (("traceparent", _TRACE), ("other", b"stays behind")))
 
-    outgoing = encode(CASES["ShipOrder"].record(), command)
+    record = CASES["ShipOrder"].record()
+    outgoing = encode(record, record.encoded(), command)
 
-    assert outgoing.key == key
+    assert (outgoing.key, outgoing.value) == (key, record.encoded())
     assert outgoing.command_offset == 517
     assert dict(outgoing.headers) == {
         "ce_specversion": b"1.0",
@@ -133,5 +137,5 @@ def test_a_record_is_keyed_and_labelled_as_published():
         "ce_subject": outgoing.key,
         "ce_time": b"2026-01-31T12:00:00Z",
         "content-type": b"application/json",
-        "traceparent": b"00-1-2-01",
+        "traceparent": _TRACE,
     }

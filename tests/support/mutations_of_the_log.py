@@ -8,6 +8,8 @@ _STATE = "tests/integration/guards/test_state_and_dead_letters.py::"
 _PROJECTOR = "tests/integration/projections/test_projector_guards.py::"
 _WORKER = "tests/unit/infra/test_worker_guards.py::"
 _MEMBER = "tests/unit/infra/test_membership.py::"
+_SIZES = "tests/unit/order_aggregate/test_record_sizes.py::"
+_TRACE = "tests/unit/event_schemas/test_trace_context.py::"
 _CORE = "tests/unit/order_aggregate/test_partition_guards.py::"
 
 MUTATIONS_OF_THE_LOG = (
@@ -117,6 +119,27 @@ MUTATIONS_OF_THE_LOG = (
         _CORE + "test_with_the_memory_of_keys_it_is_rejected",
     ),
     Mutation(
+        "a record that the log might not take",
+        "order_aggregate/partition.py",
+        "    if len(value) > MAX_RECORD_VALUE_BYTES:",
+        "    if False:",
+        _SIZES + "test_with_the_bound_a_record_that_the_log_might_not_take_is_a_rejection_and_changes_nothing",
+    ),
+    Mutation(
+        "a traceparent is bounded",
+        "event_schemas/trace_context.py",
+        "    if len(traceparent) > MAX_TRACEPARENT:",
+        "    if False:",
+        _TRACE + "test_any_other_starts_none",
+    ),
+    Mutation(
+        "only a valid traceparent is handed on",
+        "event_schemas/trace_context.py",
+        '    return sent[0] if trace_id(sent[0].decode("latin-1")) else None',
+        "    return sent[0]",
+        _TRACE + "test_of_others_nothing_is_handed_on",
+    ),
+    Mutation(
         "routed",
         "order_aggregate/worker.py",
         "    if partition != kafka_record.partition:",
@@ -140,8 +163,9 @@ MUTATIONS_OF_THE_LOG = (
     Mutation(
         "a rejection is a record",
         "order_aggregate/worker.py",
-        "                    outgoing.append(encode(record, kafka_record))",
-        "                    outgoing += [] if isinstance(record, CommandRejectedRecord) else [encode(record, kafka_record)]",
+        "                    outgoing.append(encode(ending.record, ending.value, kafka_record))",
+        "                    if type(ending.record) is not CommandRejectedRecord:\n"
+        "                        outgoing.append(encode(ending.record, ending.value, kafka_record))",
         _STATE + "test_with_a_record_for_a_rejection_it_stays_refused",
     ),
     Mutation(

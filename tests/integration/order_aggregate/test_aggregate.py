@@ -94,6 +94,26 @@ async def test_unreadable_and_misrouted_commands_go_unchanged_to_the_dead_letter
     assert "misrouted" in " ".join(text.decode() for _, text in by_value[value].headers)
 
 
+async def test_a_command_whose_headers_fill_its_topic_ends_in_a_record_and_those_behind_it_too(settings, start_worker):
+    """It stands there since an earlier release took a traceparent of any length, and no log took its record."""
+    await create_topics(settings)
+    command = create()
+    order_id = str(command.order_id)
+    partition = partition_of(order_id, PARTITIONS)
+    trace = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-".ljust(1_047_500, b"a")
+    headers = [("traceparent", trace)]
+    await append_bytes(
+        settings, COMMANDS, command.model_dump_json(exclude_none=True).encode(), key=order_id.encode(), partition=partition, headers=headers
+    )
+    behind = ship(envelope=Envelope(order_id=command.order_id))
+    await append_commands(settings, [behind], PARTITIONS)
+    start_worker()
+
+    assert (await _all_decided(settings, [command, behind])).clean
+    assert {name for record in await _events(settings) for name, _ in record.headers} >= {"ce_id", "place"}
+    assert not any(name == "traceparent" for record in await _events(settings) for name, _ in record.headers)
+
+
 async def test_a_command_with_ids_but_unusable_content_is_rejected(settings, start_worker):
     await create_topics(settings)
     command = create()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from command_api.headers import CommandHeaders, read_headers
+from command_api.headers import CommandHeaders, read_correlation, read_headers
 from event_schemas.codes import Code
 from infra.problems import Problem
 
@@ -90,8 +90,31 @@ def test_without_one_it_is_the_trace_id():
 
 
 @pytest.mark.parametrize(
-    "traceparent", ["", "nonsense", "ff" + TRACE[2:], TRACE.upper(), "00-" + "0" * 32 + TRACE[35:], TRACE[:36] + "0" * 16 + "-01"]
+    "traceparent",
+    [
+        "",
+        "nonsense",
+        "ff" + TRACE[2:],
+        TRACE.upper(),
+        "00-" + "0" * 32 + TRACE[35:],
+        TRACE[:36] + "0" * 16 + "-01",
+        TRACE + "-" + "a" * 1_000_000,
+    ],
 )
 def test_an_unusable_traceparent_is_passed_by(traceparent: str):
     headers = read(traceparent=traceparent)
     assert (headers.correlation_id, headers.traceparent, headers.faults) == (None, None, ())
+    assert read_correlation([(b"traceparent", traceparent.encode())]) is None
+
+
+@pytest.mark.parametrize("more", [1, 2])
+def test_a_traceparent_that_is_sent_more_than_once_is_passed_by(more: int):
+    raw = [(b"content-type", b"application/json"), *[(b"traceparent", TRACE.encode())] * (1 + more)]
+    headers = read_headers(raw, versioned=False)
+    assert (headers.correlation_id, headers.traceparent, headers.faults) == (None, None, ())
+    assert read_correlation(raw) is None
+
+
+def test_what_correlates_before_a_request_is_checked_is_what_its_command_gets():
+    for traceparent in (TRACE, "cc" + TRACE[2:] + "-more"):
+        assert read_correlation([(b"traceparent", traceparent.encode())]) == read(traceparent=traceparent).correlation_id == TRACE[3:35]
