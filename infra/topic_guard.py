@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from event_schemas.topics import COMMANDS, EVENTS, TOPICS, Topic
+from event_schemas.topics import COMMANDS, EVENTS, LARGEST_BATCH, TOPICS, Topic
 from infra.health import Health
 from infra.kafka import NoBroker, bootstrap_servers, new_admin
 from infra.settings import Settings
@@ -19,19 +19,26 @@ RETRY_S = 2.0
 RECHECK_S = 30.0
 """Seconds between two looks at topics that were found to be right."""
 _ANSWER_S = 10.0
+_SET_ON_THE_TOPIC = 1
+"""The source of a setting that stands on the topic itself, in Kafka's protocol."""
+
+
+_HARM = {LARGEST_BATCH: "refuse what the topic before it has taken"}
 
 
 @dataclass(frozen=True)
 class FoundTopic:
-    """A topic as it is."""
+    """A topic as it is. `overrides`: those of its settings that stand on the topic itself; the others are the cluster's."""
 
     partitions: int
     replication: int
     settings: dict[str, str]
+    overrides: dict[str, str] = field(default_factory=dict)
 
 
-async def _admin(settings: Settings) -> AIOKafkaAdminClient:
-    """A started admin client. Raises NoBroker when none answers."""
+@asynccontextmanager
+async def connected_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client while the block runs. Raises NoBroker when none answers."""
     admin = new_admin(settings, "order-topics")
     try:
         await asyncio.wait_for(admin.start(), _ANSWER_S)
@@ -40,17 +47,26 @@ async def _admin(settings: Settings) -> AIOKafkaAdminClient:
         raise NoBroker(
             f"no broker answers at {bootstrap_servers(settings)} ({type(error).__name__}): start it, or correct KAFKA_BOOTSTRAP_SERVERS"
         ) from error
-    return admin
+    try:
+        yield admin
+    finally:
+        await admin.close()
 
 
-async def _find(admin: AIOKafkaAdminClient) -> dict[str, FoundTopic]:
+async def found_by(admin: AIOKafkaAdminClient) -> dict[str, FoundTopic]:
+    """The project's topics as they are, by name; missing ones are left out."""
     described = {t["topic"]: t["partitions"] for t in await admin.describe_topics([topic.name for topic in TOPICS]) if t["error_code"] == 0}
     if not described:
         return {}
     answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in described])
-    settings = {resource[3]: {entry[0]: entry[1] for entry in resource[4]} for answer in answers for resource in answer.resources}
+    entries = {resource[3]: resource[4] for answer in answers for resource in answer.resources}
     return {
-        name: FoundTopic(len(partitions), min(len(p["replicas"]) for p in partitions), settings.get(name, {}))
+        name: FoundTopic(
+            len(partitions),
+            min(len(p["replicas"]) for p in partitions),
+            settings={entry[0]: entry[1] for entry in entries.get(name, ())},
+            overrides={entry[0]: entry[1] for entry in entries.get(name, ()) if entry[3] == _SET_ON_THE_TOPIC},
+        )
         for name, partitions in described.items()
     }
 
@@ -60,15 +76,12 @@ async def create_topics(settings: Settings) -> list[str]:
 
     Raises NoBroker when none answers, KafkaError when the broker refuses.
     """
-    admin = await _admin(settings)
-    try:
-        missing = [topic for topic in TOPICS if topic.name not in await _find(admin)]
+    async with connected_admin(settings) as admin:
+        found = await found_by(admin)
+        missing = [topic for topic in TOPICS if topic.name not in found]
         if missing:
-            answer = await admin.create_topics([_new_topic(topic, settings) for topic in missing])
-            _raise_refusals(answer)
+            _raise_refusals(await admin.create_topics([_new_topic(topic, settings) for topic in missing]))
         return [topic.name for topic in missing]
-    finally:
-        await admin.close()
 
 
 def _new_topic(topic: Topic, settings: Settings) -> NewTopic:
@@ -98,15 +111,24 @@ def problems_of(found: dict[str, FoundTopic], settings: Settings) -> list[str]:
     return problems
 
 
+def wrong_settings(topic: Topic, found: FoundTopic) -> dict[str, str]:
+    """The settings of a topic that are wrong, with what they must be. How long dead letters are kept is the operator's choice."""
+    judged = topic.settings if topic.name in (COMMANDS, EVENTS) else {LARGEST_BATCH: topic.settings[LARGEST_BATCH]}
+    return {name: wanted for name, wanted in judged.items() if not _fits(name, found.settings.get(name), wanted)}
+
+
+def _fits(name: str, value: str | None, wanted: str) -> bool:
+    if name == LARGEST_BATCH:
+        return value is not None and int(value) >= int(wanted)
+    return value == wanted
+
+
 def _problems_of_one(topic: Topic, found: FoundTopic, settings: Settings) -> list[str]:
-    problems = []
-    if topic.name in (COMMANDS, EVENTS):
-        for name, wanted in topic.settings.items():
-            if found.settings.get(name) != wanted:
-                problems.append(
-                    f"{topic.name} has {name}={found.settings.get(name)}, which may lose records: set it with "
-                    f"`kafka-configs.sh --alter --topic {topic.name} --add-config {name}={wanted}`"
-                )
+    problems = [
+        f"{topic.name} has {name}={found.settings.get(name)}, which may {_HARM.get(name, 'lose records')}: "
+        "set it with `./orders topics mend`"
+        for name in wrong_settings(topic, found)
+    ]
     if found.replication < settings.expected_replication:
         problems.append(
             f"{topic.name} has {found.replication} replicas, {settings.expected_replication} are configured: "
@@ -117,11 +139,8 @@ def _problems_of_one(topic: Topic, found: FoundTopic, settings: Settings) -> lis
 
 async def find_topics(settings: Settings) -> dict[str, FoundTopic]:
     """The project's topics as they are on the broker, by name; missing ones are left out. Raises NoBroker when none answers."""
-    admin = await _admin(settings)
-    try:
-        return await _find(admin)
-    finally:
-        await admin.close()
+    async with connected_admin(settings) as admin:
+        return await found_by(admin)
 
 
 async def check_topics(settings: Settings) -> list[str]:

@@ -1,5 +1,6 @@
 """The stack of this project: Kafka and PostgreSQL, embedded or other people's, the topics, and the services."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from order_service.stack_folder import StackFolder
 from order_service.supervised import ProcessPlan, WatchPlan
 from order_service.supervisor import Stack, Step
 
+_log = logging.getLogger(__name__)
 _TOPICS_S = 30
 _RUNNING = Probed("running")
 
@@ -32,7 +34,7 @@ def order_stack(settings: Settings, folder: StackFolder, *, brokers: int | None)
         for preparation in [pool.submit(server.prepare) for server in (own_kafka, own_postgres) if server]:
             preparation.result()
     environment = _environment(settings, folder, own_kafka, own_postgres)
-    steps = [Step("creating topics", lambda: _create_topics({**os.environ, **environment}))]
+    steps = [Step("creating topics", lambda: _create_topics({**os.environ, **environment}, mend=own_kafka is not None))]
     if own_postgres:
         steps.append(Step("creating the database", own_postgres.ensure_database))
     return Stack(
@@ -113,9 +115,14 @@ def _postgres_plan(settings: Settings, own: EmbeddedPostgres | None) -> ProcessP
     return WatchPlan("postgres", "postgres", lambda: _RUNNING if postgres.answers(url) else None, unreachable)
 
 
-def _create_topics(environment: dict[str, str]) -> None:
-    """In a process of its own, so that the supervisor needs no Kafka client. Raises RuntimeError with what it said last."""
-    command = [sys.executable, "-P", "-m", "order_service.create_topics"]
+def _create_topics(environment: dict[str, str], *, mend: bool) -> None:
+    """In a process of its own, so that the supervisor needs no Kafka client. Raises RuntimeError with what it said last.
+
+    `mend`: the cluster is the stack's own, so that what an earlier release left is set right; another's is its operator's.
+    """
+    command = [sys.executable, "-P", "-m", "order_service.create_topics", *(["--mend"] if mend else [])]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_TOPICS_S, check=False)  # noqa: S603 our own module
+    for line in done.stdout.splitlines():
+        _log.info("topics: %s", line)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip().rpartition("\n")[2])

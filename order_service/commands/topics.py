@@ -1,16 +1,18 @@
-"""`./orders topics create|check`: the topics as they must be, on the embedded broker or on your own cluster."""
+"""`./orders topics create|check|mend`: the topics as they must be, on the embedded broker or on your own cluster."""
 
 import asyncio
 import sys
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from aiokafka.errors import KafkaError
 
+from event_schemas.topics import LARGEST_BATCH
 from infra.kafka import NoBroker, bootstrap_servers
 from infra.settings import Settings
 from infra.topic_guard import create_topics, find_topics, problems_of
+from infra.topic_mending import NotMended, mend_topics
 from order_service.plain_table import table
 from order_service.running_stack import stack_settings
 
@@ -19,11 +21,15 @@ app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
-def create() -> None:
+def create(
+    *, mend: Annotated[bool, typer.Option("--mend", help="Also set what is wrong with those that exist, as `mend` does")] = False
+) -> None:
     """Create the topics that are missing; those that exist are left as they are."""
     settings = stack_settings()
     created = _asked(create_topics(settings))
     sys.stdout.write(f"created: {', '.join(created)}\n" if created else "all topics exist\n")
+    if mend:
+        _mend(settings)
     _report(settings)
 
 
@@ -33,12 +39,28 @@ def check() -> None:
     _report(stack_settings())
 
 
+@app.command()
+def mend() -> None:
+    """Set what `check` finds wrong and can be set, and leave all other settings alone; exits 1 when something stays wrong.
+
+    Retention, cleanup and sizes are set. How many partitions and replicas a topic has is not changed: `check` says what to do.
+    """
+    settings = stack_settings()
+    _mend(settings)
+    _report(settings)
+
+
+def _mend(settings: Settings) -> None:
+    changed = _asked(mend_topics(settings))
+    sys.stdout.write("".join(f"mended: {change}\n" for change in changed) or "no setting had to be mended\n")
+
+
 def _report(settings: Settings) -> None:
     found = _asked(find_topics(settings))
-    rows = [("topic", "partitions", "replicas", "cleanup.policy", "retention.ms")]
+    shown = ("cleanup.policy", "retention.ms", LARGEST_BATCH)
+    rows: list[tuple[str, ...]] = [("topic", "partitions", "replicas", *shown)]
     for name, topic in sorted(found.items()):
-        kept = topic.settings
-        rows.append((name, str(topic.partitions), str(topic.replication), kept.get("cleanup.policy", "?"), kept.get("retention.ms", "?")))
+        rows.append((name, str(topic.partitions), str(topic.replication), *(topic.settings.get(setting, "?") for setting in shown)))
     sys.stdout.write(f"topics at {bootstrap_servers(settings)}\n{table(rows)}")
     problems = problems_of(found, settings)
     for problem in problems:
@@ -49,6 +71,6 @@ def _report(settings: Settings) -> None:
 def _asked(question: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(question)
-    except (NoBroker, KafkaError, OSError, TimeoutError) as error:
+    except (NoBroker, KafkaError, NotMended, OSError, TimeoutError) as error:
         sys.stderr.write(f"{str(error) or type(error).__name__}\n")
         raise typer.Exit(1) from error

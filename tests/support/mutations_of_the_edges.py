@@ -146,6 +146,20 @@ MUTATIONS_OF_THE_EDGES = (
         _WORKER + "test_with_the_topic_guard_a_service_waits",
     ),
     Mutation(
+        "topic guard: sizes",
+        "infra/topic_guard.py",
+        "        return value is not None and int(value) >= int(wanted)",
+        "        return True",
+        _WORKER + "test_with_the_topic_guard_a_service_waits",
+    ),
+    Mutation(
+        "mending keeps the operator's settings",
+        "infra/topic_mending.py",
+        "configs=overrides | wrong)",
+        "configs=wrong)",
+        "tests/integration/topics/test_mending.py::test_what_an_earlier_release_left_is_mended_and_all_else_stays",
+    ),
+    Mutation(
         "the compiled iterator",
         "infra/faust_app.py",
         "    if faust.streams._CStreamIterator is None:",

@@ -5,7 +5,7 @@ import asyncio
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from event_schemas.topics import EVENTS
+from event_schemas.topics import EVENTS, TOPICS
 from infra.health import Health
 from infra.kafka import new_admin
 from infra.topic_guard import topics_watched
@@ -14,7 +14,7 @@ from tests.support.fetched import fetched_run
 from tests.support.records import created
 from tests.support.service_process import eventually
 
-KEPT = {"cleanup.policy": "delete", "retention.bytes": "-1", "retention.ms": "-1"}
+KEPT = next(topic.settings for topic in TOPICS if topic.name == EVENTS)
 
 
 async def test_a_topic_that_is_altered_later_is_noticed_and_forgiven(stand):

@@ -12,7 +12,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from psycopg import AsyncConnection
 
-from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS
+from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS, TOPICS
 from infra.database import connection_arguments
 from infra.kafka import new_admin
 from order_service.commands.projections_asked import status_of
@@ -168,8 +168,8 @@ async def test_an_unsafe_log_is_not_rebuilt_from(stand):
     from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
     def altered(value: str) -> ConfigResource:
-        kept = {"cleanup.policy": "delete", "retention.bytes": "-1", "retention.ms": value}
-        return ConfigResource(ConfigResourceType.TOPIC, EVENTS, configs=kept)
+        kept = next(topic.settings for topic in TOPICS if topic.name == EVENTS)
+        return ConfigResource(ConfigResourceType.TOPIC, EVENTS, configs=kept | {"retention.ms": value})
 
     try:
         await admin.alter_configs([altered("1000000")])

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS, TOPICS
+import pytest
+
+from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS, LARGEST_BATCH, TOPICS
 from infra.settings import Settings
 from infra.topic_guard import FoundTopic, problems_of
 
@@ -39,3 +41,23 @@ def test_fewer_replicas_than_configured_are_refused():
     (problem,) = problems_of(_GOOD | {EVENTS: replace(_GOOD[EVENTS], replication=1)}, _SETTINGS)
 
     assert "ORDERS_REPLICATION=1" in problem
+
+
+def _with_limit(name: str, limit: int) -> dict[str, FoundTopic]:
+    return _GOOD | {name: replace(_GOOD[name], settings=_GOOD[name].settings | {LARGEST_BATCH: str(limit)})}
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+def test_a_topic_that_takes_less_than_the_one_before_it_may_bring_is_refused(topic):
+    wanted = int(topic.settings[LARGEST_BATCH])
+    (problem,) = problems_of(_with_limit(topic.name, wanted - 1), _SETTINGS)
+
+    assert f"{topic.name} has max.message.bytes={wanted - 1}" in problem
+    assert "./orders topics mend" in problem
+    assert problems_of(_with_limit(topic.name, wanted + 1), _SETTINGS) == []
+
+
+def test_how_long_dead_letters_are_kept_is_the_operators_choice():
+    shorter = replace(_GOOD[DEAD_LETTERS], settings=_GOOD[DEAD_LETTERS].settings | {"retention.ms": "1000"})
+
+    assert problems_of(_GOOD | {DEAD_LETTERS: shorter}, _SETTINGS) == []

@@ -187,6 +187,8 @@ _BAD = {
     "a log that expires": _GOOD | {EVENTS: replace(_GOOD[EVENTS], settings=_GOOD[EVENTS].settings | {"retention.ms": "604800000"})},
     "commands that expire": _GOOD | {COMMANDS: replace(_GOOD[COMMANDS], settings=_GOOD[COMMANDS].settings | {"retention.ms": "1000"})},
     "a log that is compacted": _GOOD | {EVENTS: replace(_GOOD[EVENTS], settings=_GOOD[EVENTS].settings | {"cleanup.policy": "compact"})},
+    "a log that takes no record of a large command": _GOOD
+    | {EVENTS: replace(_GOOD[EVENTS], settings=_GOOD[EVENTS].settings | {"max.message.bytes": "1048588"})},
     "too few replicas": _GOOD | {EVENTS: replace(_GOOD[EVENTS], replication=0)},
 }
 
