@@ -3,19 +3,21 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber, ProducerClosed, RecordListTooLargeError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from prometheus_client import Counter, Histogram
 
 from event_schemas.positions import CommandPlace
-from event_schemas.topics import COMMANDS
+from event_schemas.topics import COMMANDS, MAX_COMMAND_BYTES
 from infra.health import Health
-from infra.kafka import new_producer, partition_of
+from infra.kafka import MAX_BATCH_BYTES, NoBroker, new_producer, partition_of
 from infra.settings import Settings
-from infra.topic_guard import wait_for_topics
+from infra.topic_guard import command_limit, wait_for_topics
 
 _log = logging.getLogger(__name__)
 _APPEND = Histogram(
@@ -24,24 +26,46 @@ _APPEND = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
 )
 _UNACKNOWLEDGED = Counter("orders_commands_unacknowledged", "Commands that the broker did not acknowledge in time")
-
 _PROBE_S = 2.0
 _SWAP_S = 1.0
 """How long a request waits for a producer while one is being replaced; while the broker is away it is answered after this time."""
+_PRODUCERS = 3
+"""How many producers may have a command: one that does not know the topic's limit, one that does, and one if it was lowered again."""
 _REASON = "commands"
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 class NotAcknowledged(Exception):
     """The broker did not say that it has the command. It may have it all the same."""
 
 
-@dataclass(frozen=True, slots=True)
+class CommandTooLarge(Exception):
+    """The topic does not take a command of this size: it was not appended, and sending it again changes nothing."""
+
+    def __init__(self, *, size: int, largest: int) -> None:
+        super().__init__(f"the command would take {size} bytes in {COMMANDS}, which takes at most {largest}")
+
+
+@dataclass(slots=True)
 class _Open:
+    """`largest`: bytes of a batch that the topic takes. `outgrown`: it takes less than was thought, and batches were refused."""
+
     producer: AIOKafkaProducer
     partitions: int
+    largest: int = MAX_COMMAND_BYTES
+    outgrown: bool = False
 
     def partition_count_now(self) -> int:
         return len(self.producer.client.cluster.partitions_for_topic(COMMANDS) or ())
+
+
+class _Sent:
+    """A command on its way. `used`: the producer that had it last."""
+
+    def __init__(self, order_id: str, value: bytes, headers: Sequence[tuple[str, bytes]]) -> None:
+        self.order_id, self.value, self.headers = order_id, value, headers
+        self.size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(order_id.encode(), value, list(headers))
+        self.used: _Open | None = None
 
 
 class CommandLog:
@@ -49,6 +73,11 @@ class CommandLog:
 
     An idempotent aiokafka producer may refuse every message after an outage (OutOfOrderSequenceNumber, aiokafka #1017),
     so the first failure of any kind replaces it; the old one gets the time that its requests have left.
+
+    Size is a command's own matter, and judged before the producer has it. Only when an operator has lowered the topic's limit does
+    the broker refuse a batch, and with it every command in it. aiokafka 0.14 has counted them by then and does not count back, so
+    that the broker refuses all later ones of that partition as out of sequence (test_command_sizes.py shows it on Kafka 4.1). So a
+    producer with the topic's limit takes over, once, and whatever was refused by no fault of its own is appended by that one.
     """
 
     def __init__(self, settings: Settings, health: Health) -> None:
@@ -58,24 +87,40 @@ class CommandLog:
         self._opened = asyncio.Event()
         self._broken = asyncio.Event()
         self._retiring: set[asyncio.Task[None]] = set()
+        self._outgrown = False
 
     async def append(self, order_id: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> CommandPlace:
         """Append a command and return where it stands, once all replicas in sync have it.
 
-        Raises NotAcknowledged after at most ORDERS_PRODUCE_TIMEOUT seconds: the outcome is then unknown.
+        Raises NotAcknowledged after at most ORDERS_PRODUCE_TIMEOUT seconds: the outcome is then unknown; CommandTooLarge.
         """
         begun = perf_counter()
-        used: _Open | None = None
+        sent = _Sent(order_id, value, headers)
         try:
             async with asyncio.timeout(self._settings.produce_timeout_s):
-                used = await self._producer()
-                place = await _append(used, order_id, value, headers)
+                place = await self._placed(sent)
         except (KafkaError, TimeoutError) as error:
             _UNACKNOWLEDGED.inc()
-            self._give_up(used, error)
+            self._give_up(sent.used, error)
             raise NotAcknowledged(f"{type(error).__name__}: {error}") from error
         _APPEND.observe(perf_counter() - begun)
         return place
+
+    async def _placed(self, sent: "_Sent") -> CommandPlace:
+        """Append until a producer has it that knows the topic's limit. Raises CommandTooLarge, KafkaError, TimeoutError."""
+        for _ in range(_PRODUCERS):
+            used = sent.used = await self._producer()
+            if sent.size > used.largest:
+                raise CommandTooLarge(size=sent.size, largest=used.largest)
+            try:
+                return await _append(used, sent.order_id, sent.value, sent.headers)
+            except (*_TOO_LARGE, OutOfOrderSequenceNumber, ProducerClosed) as error:
+                refused = error
+            if isinstance(refused, _TOO_LARGE):
+                self._outgrow(used, refused)
+            elif not used.outgrown:
+                break
+        raise refused
 
     async def opened(self) -> None:
         """Return once commands can be appended."""
@@ -87,6 +132,12 @@ class CommandLog:
                 await self._opened.wait()
         assert self._open is not None  # `_opened` is set exactly while it is
         return self._open
+
+    def _outgrow(self, used: _Open, refused: KafkaError) -> None:
+        """Let a producer go that a refused batch has put out of sequence; the next one asks the topic what it takes."""
+        used.outgrown = True
+        self._outgrown |= used is self._open
+        self._give_up(used, refused)
 
     def _give_up(self, used: _Open | None, error: Exception) -> None:
         """Let a producer go that failed. Does nothing when another has taken its place already."""
@@ -107,7 +158,7 @@ class CommandLog:
                 self._broken.clear()
                 try:
                     opened = await self._connect()
-                except (KafkaError, TimeoutError, OSError) as error:
+                except (NoBroker, KafkaError, TimeoutError, OSError) as error:
                     self._health.wait_for(_REASON, f"no producer for {COMMANDS}: {type(error).__name__}: {error}; trying again")
                     await asyncio.sleep(_SWAP_S)
                     continue
@@ -115,13 +166,18 @@ class CommandLog:
                 self._opened.set()
                 self._health.settled(_REASON)
                 await self._watch(opened)
-                self._health.wait_for(_REASON, "the broker does not acknowledge commands: requests are answered 503 until it does")
+                if not self._outgrown:  # else nobody is refused: the next producer has what the broker did not take
+                    self._health.wait_for(_REASON, "the broker does not acknowledge commands: requests are answered 503 until it does")
         finally:
             await self._close()
 
     async def _connect(self) -> _Open:
-        await wait_for_topics(self._settings, self._health)
-        producer = new_producer(self._settings, "order-gateway")
+        if self._outgrown:  # the guard would wait for someone to mend the topic, and every command is refused meanwhile
+            largest = await command_limit(self._settings)
+        else:
+            await wait_for_topics(self._settings, self._health)
+            largest = MAX_COMMAND_BYTES
+        producer = new_producer(self._settings, "order-gateway", batch_bytes=min(MAX_BATCH_BYTES, largest))
         try:
             async with asyncio.timeout(self._settings.produce_timeout_s):
                 await producer.start()
@@ -129,7 +185,8 @@ class CommandLog:
         except BaseException:
             await _retire(producer, _SWAP_S)
             raise
-        return _Open(producer, len(partitions))
+        self._outgrown = False
+        return _Open(producer, len(partitions), largest)
 
     async def _watch(self, opened: _Open) -> None:
         """Return when this producer is done for: a request failed, the brokers don't answer, or the topic has changed."""
@@ -140,6 +197,9 @@ class CommandLog:
                 problem = await _problem_of(opened, self._settings.produce_timeout_s)
                 if problem is not None:
                     self._give_up(opened, KafkaError(problem))
+                elif opened.largest < MAX_COMMAND_BYTES:
+                    with suppress(NoBroker, KafkaError, TimeoutError, OSError):  # the next look may be answered
+                        opened.largest = await command_limit(self._settings)
 
     async def _close(self) -> None:
         if self._open is not None:

@@ -7,7 +7,7 @@ from fastapi import Response
 from starlette.types import Receive
 
 from command_api.answers import Seen, decided, pending, replayed
-from command_api.command_log import NotAcknowledged
+from command_api.command_log import CommandTooLarge, NotAcknowledged
 from command_api.envelopes import CommandKind
 from command_api.headers import CommandHeaders
 from command_api.waiting import Deadline, Follower, first_outcome, within
@@ -25,7 +25,7 @@ class Appends(Protocol):
     """Where commands go; CommandLog is one."""
 
     async def append(self, order_id: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> CommandPlace:
-        """Append a command, see CommandLog. Raises NotAcknowledged."""
+        """Append a command, see CommandLog. Raises NotAcknowledged, CommandTooLarge."""
         ...
 
 
@@ -40,7 +40,10 @@ class Submission(NamedTuple):
 
 
 async def submit(submission: Submission, log: Appends, follower: Follower | None) -> Response:
-    """Append the command and answer. Raises Problem: `broker_unavailable`, or the rejection; ClientDisconnect when nobody listens."""
+    """Append the command and answer.
+
+    Raises Problem: `broker_unavailable`, `body_too_large`, or the rejection; ClientDisconnect when nobody listens.
+    """
     command, preferences = submission.command, submission.headers.preferences
     if follower is None or preferences.wait_s is None:
         place = await _appended(submission, log)
@@ -67,6 +70,8 @@ async def _appended(submission: Submission, log: Appends) -> CommandPlace:
     kafka_headers = [(TRACEPARENT, trace.encode())] if trace else []
     try:
         return await log.append(str(command.order_id), message_bytes(command), kafka_headers)
+    except CommandTooLarge as error:
+        raise Problem(Code.BODY_TOO_LARGE, f"{error}: send a smaller body, for nothing was appended") from error
     except NotAcknowledged as error:
         raise Problem(
             Code.BROKER_UNAVAILABLE,

@@ -68,14 +68,17 @@ def connection(settings: Settings) -> dict[str, Any]:
     return arguments
 
 
-def new_producer(settings: Settings, client_id: str) -> AIOKafkaProducer:
-    """A producer whose acknowledgement means: on all replicas in sync, once, in order. Not started."""
+def new_producer(settings: Settings, client_id: str, *, batch_bytes: int = MAX_BATCH_BYTES) -> AIOKafkaProducer:
+    """A producer whose acknowledgement means: on all replicas in sync, once, in order. Not started.
+
+    `batch_bytes`: the largest batch of several messages; one that is larger by itself is a batch of its own.
+    """
     return AIOKafkaProducer(
         client_id=client_id,
         acks="all",
         enable_idempotence=True,
         linger_ms=0,
-        max_batch_size=MAX_BATCH_BYTES,
+        max_batch_size=batch_bytes,
         max_request_size=MAX_REQUEST_BYTES,
         request_timeout_ms=10_000,
         **connection(settings),

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from event_schemas.topics import COMMANDS, EVENTS, LARGEST_BATCH, TOPICS, Topic
+from event_schemas.topics import COMMANDS, EVENTS, LARGEST_BATCH, MAX_COMMAND_BYTES, TOPICS, Topic
 from infra.health import Health
 from infra.kafka import NoBroker, bootstrap_servers, new_admin
 from infra.settings import Settings
@@ -141,6 +141,14 @@ async def find_topics(settings: Settings) -> dict[str, FoundTopic]:
     """The project's topics as they are on the broker, by name; missing ones are left out. Raises NoBroker when none answers."""
     async with connected_admin(settings) as admin:
         return await found_by(admin)
+
+
+async def command_limit(settings: Settings) -> int:
+    """Bytes of a batch that the commands' topic takes now, at most what the code says. Raises NoBroker, KafkaError."""
+    topic = (await find_topics(settings)).get(COMMANDS)
+    if topic is None:
+        raise KafkaError(f"there is no topic {COMMANDS}")
+    return min(MAX_COMMAND_BYTES, int(topic.settings[LARGEST_BATCH]))
 
 
 async def check_topics(settings: Settings) -> list[str]:

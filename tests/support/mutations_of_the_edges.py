@@ -279,6 +279,14 @@ MUTATIONS_OF_THE_EDGES = (
         _GATEWAY + "test_with_a_new_producer_only_the_commands_at_the_failure_are_refused",
     ),
     Mutation(
+        "a command's size is its own matter",
+        "command_api/command_log.py",
+        "            if isinstance(refused, _TOO_LARGE):\n                self._outgrow(used, refused)",
+        "            if False:\n                pass",
+        "tests/integration/command_api/test_command_sizes.py"
+        "::test_when_an_operator_lowers_the_limit_a_large_command_has_its_own_error_and_the_others_stand",
+    ),
+    Mutation(
         "202 says where the command stands",
         "command_api/command_log.py",
         "    if acknowledged.offset < 0 or (acknowledged.log_start_offset or 0) < 0:",
