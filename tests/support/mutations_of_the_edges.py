@@ -274,7 +274,7 @@ MUTATIONS_OF_THE_EDGES = (
     Mutation(
         "202 after the acknowledgement; a new producer after a failure",
         "command_api/command_log.py",
-        "            self._give_up(used, error)\n",
+        "            self._give_up(sent.used, error)\n",
         "",
         _GATEWAY + "test_with_a_new_producer_only_the_commands_at_the_failure_are_refused",
     ),
