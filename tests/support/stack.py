@@ -18,6 +18,7 @@ class Stack:
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
+        self.program: list[str | Path] = [CHECKOUT / "orders"]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_THE_STACK)}
         self.environment = {
             **inherited,
@@ -35,7 +36,7 @@ class Stack:
     def run(self, *arguments: str, timeout_s: float = 120.0, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`./orders ARGUMENTS`; what it printed. Fails the test when it does not exit 0, unless `check` is off."""
         done = subprocess.run(
-            [CHECKOUT / "orders", *arguments], env=self.environment, capture_output=True, text=True, timeout=timeout_s, check=False
+            [*self.program, *arguments], env=self.environment, capture_output=True, text=True, timeout=timeout_s, check=False
         )
         assert not check or done.returncode == 0, f"./orders {' '.join(arguments)} ended with {done.returncode}: {done.stdout}{done.stderr}"
         return done
