@@ -10,6 +10,8 @@ _STANDSTILL = "tests/unit/infra/test_standstill.py::"
 _WORKER = "tests/unit/infra/test_worker_guards.py::"
 _GATEWAY = "tests/unit/command_api/test_submission_guards.py::"
 _FOLD = "tests/unit/projections/test_fold_guards.py::"
+_READABLE = "tests/integration/projections/test_readable.py::"
+_HEADS = "tests/unit/order_service/test_gateway_heads.py::"
 
 MUTATIONS_OF_THE_EDGES = (
     Mutation(
@@ -292,5 +294,61 @@ MUTATIONS_OF_THE_EDGES = (
         "    if acknowledged.offset < 0 or (acknowledged.log_start_offset or 0) < 0:",
         "    if False:",
         _GATEWAY + "test_a_repeat_that_the_broker_no_longer_can_place_is_not_answered_202",
+    ),
+    Mutation(
+        "reads: columns that are not there",
+        "projections/snapshots.py",
+        "        if table.name in self.unreadable:",
+        "        if False:",
+        _READABLE + "test_live_rows_of_earlier_folds_are_read_as_far_as_the_columns_are_there",
+    ),
+    Mutation(
+        "reads: rows of later folds",
+        "projections/readable.py",
+        "[live] if live.fold_version < FOLD_VERSION else []",
+        "[live]",
+        _READABLE + "test_rows_of_later_folds_are_not_read_but_those_that_were_live_before_are",
+    ),
+    Mutation(
+        "promotion: live rows that nobody moves on",
+        "projections/live_wait.py",
+        "max(waited_s - LIVE_S, still_s - STILL_S) > 0:",
+        "False:",
+        "tests/unit/projections/test_live_wait.py::test_rows_of_other_folds_that_stand_still_count_as_left_alone",
+    ),
+    Mutation(
+        "the lag is the log's",
+        "infra/log_lag.py",
+        "        if offset < ages.begun and learned is not None and learned[0] <= offset:",
+        "        if learned is not None and False:",
+        "tests/unit/infra/test_log_lag.py::test_a_record_from_before_this_process_is_as_old_as_the_log_says",
+    ),
+    Mutation(
+        "a request's head: size",
+        "order_service/gateway_protocol.py",
+        "        if self._too_much is not None:",
+        "        if False:",
+        _HEADS + "test_a_head_that_is_too_large_is_refused_with_a_problem",
+    ),
+    Mutation(
+        "a request's head: time",
+        "order_service/gateway_protocol.py",
+        "            self._refuse(self.limits.too_slow())",
+        "            self._expect_end_of_head()",
+        _HEADS + "test_bytes_now_and_then_win_no_time",
+    ),
+    Mutation(
+        "offers of another protocol are ignored",
+        "order_service/gateway_protocol.py",
+        '        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"',
+        "        return False",
+        "tests/unit/order_service/test_gateway_upgrade_offers.py::test_the_body_is_read_and_the_connection_goes_on",
+    ),
+    Mutation(
+        "a request's faults are bounded",
+        "command_api/requests.py",
+        "    if (broken := beyond_bounds(body, with_lines=model is CreateOrderRequest)) is not None:",
+        "    if (broken := beyond_bounds(None, with_lines=True)) is not None:",
+        "tests/unit/command_api/test_bounded_faults.py::test_beyond_a_bound_nothing_else_is_looked_at",
     ),
 )
