@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from aiokafka.errors import KafkaError
 
-from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS
+from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS, TOPICS
 from infra.embedded.kafka import EmbeddedKafka
 from infra.health import Health
 from infra.kafka import new_producer, new_reader
@@ -31,7 +31,8 @@ def guards_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded
 async def shared_settings(guards_broker: EmbeddedKafka) -> Settings:
     """On that broker, with the topics made, and every partition there to be read."""
     made = Settings(KAFKA_BOOTSTRAP_SERVERS=guards_broker.bootstrap_servers, ORDERS_REPLICATION=1, ORDERS_PARTITIONS=PARTITIONS)
-    await create_topic(made, DEAD_LETTERS)
+    letters = next(topic for topic in TOPICS if topic.name == DEAD_LETTERS)
+    await create_topic(made, DEAD_LETTERS, config=letters.settings)  # with one partition, where the tests look
     await create_topics(made)
     await wait_for_topics(made, Health("tests"))
     await eventually(lambda: _readable(made), 60)
