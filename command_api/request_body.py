@@ -1,4 +1,8 @@
-"""The bytes of a request, as far as anyone wants to hold them."""
+"""The bytes of a request, as far as anyone wants to hold them, and whose turn it is to have them looked at."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
@@ -8,6 +12,27 @@ from infra.problems import Problem
 
 MAX_BODY = 256 * 1024
 """Bytes. A body of 100 lines with all texts at full length fits."""
+
+
+LARGE_BODY = 16 * 1024
+"""Bytes. What is larger takes milliseconds to be parsed and validated."""
+
+
+class LargeBodies:
+    """Lets large bodies be looked at one a turn of the loop, so that forty of them at once delay others by one of them, not by forty."""
+
+    def __init__(self) -> None:
+        self._one = asyncio.Lock()
+
+    @asynccontextmanager
+    async def turn(self, size: int) -> AsyncIterator[None]:
+        """Enter when a body of `size` bytes may be looked at: a small one at once."""
+        if size <= LARGE_BODY:
+            yield
+            return
+        async with self._one:
+            await asyncio.sleep(0)  # what has become ready meanwhile comes first
+            yield
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes:

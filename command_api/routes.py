@@ -17,7 +17,7 @@ from command_api.headers import read_correlation, read_headers
 from command_api.identity import ANONYMOUS
 from command_api.json_body import Malformed, parse_json
 from command_api.openapi_answers import responses
-from command_api.request_body import read_body
+from command_api.request_body import LargeBodies, read_body
 from command_api.submission import Appends, Submission, submit
 from command_api.waiting import Follower
 from event_schemas.codes import Code
@@ -43,6 +43,7 @@ class _Behind:
     clock: Clock
     follower: Follower | None
     rehearse: Rehearse | None
+    large_bodies: LargeBodies
 
 
 def create_command_router(
@@ -56,7 +57,7 @@ def create_command_router(
 
     Without `follower` nobody waits for an outcome, without `rehearse` dry runs are refused.
     """
-    behind = _Behind(log, clock, follower, rehearse)
+    behind = _Behind(log, clock, follower, rehearse, LargeBodies())
     router = APIRouter(route_class=DirectRoute, tags=["commands"])
     for kind in (CREATE, SHIP, CANCEL):
         router.add_api_route(
@@ -88,7 +89,9 @@ def _handler(kind: CommandKind, behind: _Behind) -> Handler:
             headers = headers._replace(faults=(dry_run, *headers.faults))
         # Ids are made from a key always: one that a 503 gives to a client leads its retry to the same command.
         sender = Sender(caller=ANONYMOUS, key=headers.idempotency_key or made_up, at=behind.clock())
-        command = build_command(kind, order_id, await _json(request), headers, sender)
+        body = await read_body(request.scope, request.receive)
+        async with behind.large_bodies.turn(len(body)):
+            command = build_command(kind, order_id, _json(body), headers, sender)
         _correlate(request, command.correlation_id)
         if dry_run:
             response = rehearsed(*await _rehearsed(behind, command))
@@ -105,9 +108,9 @@ def _correlate(request: Request, correlation_id: str) -> None:
     bind_contextvars(correlation_id=correlation_id)
 
 
-async def _json(request: Request) -> Any:
+def _json(body: bytes) -> Any:
     try:
-        return parse_json(await read_body(request.scope, request.receive))
+        return parse_json(body)
     except Malformed as error:
         raise Problem(Code.MALFORMED_JSON, str(error)) from error
 

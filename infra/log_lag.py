@@ -25,6 +25,7 @@ class LogLag:
         self._learned: dict[int, tuple[int, int]] = {}
         self._asked_at: dict[int, float] = {}
         self._asking: dict[int, asyncio.Task[None]] = {}
+        self._log_number = 0
         self._wait_until = time.monotonic() + _POSITIONED_S
         tail.on_replaced(self._forget)
 
@@ -76,18 +77,20 @@ class LogLag:
         if now - self._asked_at.get(partition, -_AGAIN_S) < _AGAIN_S:
             return None
         self._asked_at[partition] = now
-        self._asking[partition] = asyncio.create_task(self._learn(partition, offset), name=f"age of {EVENTS}/{partition}")
+        self._asking[partition] = asyncio.create_task(self._learn(partition, offset, self._log_number), name=f"age of {EVENTS}/{partition}")
         return self._asking[partition]
 
-    async def _learn(self, partition: int, offset: int) -> None:
+    async def _learn(self, partition: int, offset: int, asked_of: int) -> None:
         try:
             record = await self._reader.at(EVENTS, partition, offset)
         except Unanswered:
             return  # the record counts as old as this process, and the next read asks again
         finally:
             del self._asking[partition]
-        if record is not None:
+        if record is not None and asked_of == self._log_number:
             self._learned[partition] = (offset, record.timestamp)
 
     def _forget(self) -> None:
+        self._log_number += 1  # what is being asked is of the log before
         self._learned.clear()
+        self._asked_at.clear()

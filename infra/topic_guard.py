@@ -59,7 +59,7 @@ async def found_by(admin: AIOKafkaAdminClient) -> dict[str, FoundTopic]:
     if not described:
         return {}
     answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in described])
-    entries = {resource[3]: resource[4] for answer in answers for resource in answer.resources}
+    entries = {resource[3]: _entries_of(resource) for answer in answers for resource in answer.resources}
     return {
         name: FoundTopic(
             len(partitions),
@@ -69,6 +69,16 @@ async def found_by(admin: AIOKafkaAdminClient) -> dict[str, FoundTopic]:
         )
         for name, partitions in described.items()
     }
+
+
+def _entries_of(resource: Any) -> Any:
+    """The settings of one topic. Raises KafkaError when the broker does not tell them: no setting at all looks like a wrong one."""
+    code, message, _, name, entries = resource
+    if code:
+        raise for_code(code)(f"the settings of topic {name} can't be read: {message or ''}")
+    if any(isinstance(entry[3], bool) for entry in entries):
+        raise KafkaError(f"the broker is too old to say which settings of topic {name} are its own: Kafka 1.1 and later do")
+    return entries
 
 
 async def create_topics(settings: Settings) -> list[str]:

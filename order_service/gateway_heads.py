@@ -17,7 +17,8 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class HeadLimits:
-    """`size`: bytes of request line and headers together. `seconds`: from the head's first byte to its end.
+    """`size`: bytes of request line and headers together. `seconds`: from the head's first byte to its end; of a connection's first
+    head, from the connection's begin.
 
     `headers` is a bound of its own: a header costs some 150 bytes of memory, however short it is. `linger_bytes` and `linger_s`:
     what is still read and thrown away of a client that was refused. To close at once would reset the connection, and the client,
@@ -40,6 +41,10 @@ class HeadLimits:
     def too_slow(self) -> Problem:
         """The refusal of a head that did not end in time."""
         return Problem(Code.HEAD_TOO_SLOW, f"the request line and all headers must arrive within {self.seconds:g} seconds")
+
+    def too_much_around_body(self) -> Problem:
+        """The refusal of trailers, or of extensions of chunks, that are larger than a head may be."""
+        return Problem(Code.HEAD_TOO_LARGE, f"trailers and extensions of chunks may have at most {self.size} bytes")
 
     def _large(self) -> Problem:
         return Problem(

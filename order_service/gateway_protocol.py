@@ -55,6 +55,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.url = b""
         # Of the head that is awaited or has begun to come; None while a body comes.
         self._taken: int | None = 0
+        self._since_body = 0
         self._begun = False
         self._requests = 0
         self._too_much: Problem | None = None
@@ -113,6 +114,11 @@ class GatewayProtocol(HttpToolsProtocol):
             self._taken = self._taken + used if requests == self._requests else 0
             if self._begun or self._taken:
                 self._look_at_unfinished_head(self._taken + 1)
+        elif self._since_body > self.limits.size:
+            # Trailers and extensions of chunks have no end of their own, and cost as much as headers.
+            self._refuse(self.limits.too_much_around_body())
+        else:
+            self._since_body += used
         return used
 
     def _feed(self, data: bytes) -> int:
@@ -151,6 +157,16 @@ class GatewayProtocol(HttpToolsProtocol):
         self._begun = True
         self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; a trailer is none (RFC 9110, 6.5.1), and is dropped."""
+        if self._taken is not None:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body has come."""
+        self._since_body = 0
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
         """A head has ended. One that offers another protocol comes a second time, without the offer."""
         if self._is_offer():
@@ -161,7 +177,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._too_much is not None:
             raise _TooMuch
         super().on_headers_complete()
-        self._taken, self._begun = None, False
+        self._taken, self._begun, self._since_body = None, False, 0
         self._stop_head_timer()
         if self.parser.should_upgrade():  # CONNECT
             self.cycle.keep_alive = False
@@ -173,6 +189,8 @@ class GatewayProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._taken, self.url = 0, b""
         self._requests += 1
+        if self.cycle.response_complete and not self.pipeline and self._head_timer is None:
+            self._expect_end_of_head()  # answered before its body had come: keep-alive's own timer was ended by the body
 
     def _is_offer(self) -> bool:
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
@@ -180,7 +198,8 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """A request was answered; what waited for that has its turn."""
         was_last = not self.pipeline
-        self.flow.held = False
+        # Nothing more is read while requests wait behind the next one: each answer would let another piece in.
+        self.flow.held = len(self.pipeline) > 1 and bool(self._unparsed)
         super().on_response_complete()
         if self.transport.is_closing():
             return

@@ -12,7 +12,7 @@ STILL_S = 5.0
 
 
 class LeftAlone(Exception):
-    """The live generation is of other folds, behind the new one, and no worker moves it on; the text says so."""
+    """The live generation is of other folds, behind the new one, and does not come up; the text says so."""
 
 
 class LiveWait:
@@ -36,7 +36,7 @@ class LiveWait:
         if live.fold_version != self._target.fold_version and max(waited_s - LIVE_S, still_s - STILL_S) > 0:
             raise LeftAlone(
                 f"{live.schema}, the live generation, is of fold version {live.fold_version} and {ahead} records behind "
-                f"{self._target.schema}; no worker of its release moves it on"
+                f"{self._target.schema}, and does not come up: workers of its release would have to move it on"
             )
         if waited_s > LIVE_S:
             raise Refused(

@@ -82,11 +82,11 @@ class Promoter:
                 return await self._promote_unlike(connection, reader, live, target, foreign, accept_differences=accept_differences)
             try:
                 compared = await self._compare(connection, reader, live, target)
+                if not accept_differences and not all(one.equal for one in compared):
+                    raise Different(compared)
+                return await self._finish(connection, reader, live, target, compared, accept_differences=accept_differences)
             except LeftAlone as alone:
                 return await self._promote_unlike(connection, reader, live, target, str(alone), accept_differences=accept_differences)
-            if not accept_differences and not all(one.equal for one in compared):
-                raise Different(compared)
-            return await self._finish(connection, reader, live, target, compared, accept_differences=accept_differences)
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[tuple[AsyncConnection[Any], AIOKafkaConsumer]]:

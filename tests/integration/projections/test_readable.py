@@ -79,3 +79,14 @@ async def test_the_newest_ready_generation_of_these_folds_is_promoted_whatever_o
     await stand.rebuild()
     folded_by(stand, "projections_3", FOLD_VERSION + 1)
     assert (await Promoter(stand.settings, lambda _: None).promote(None, accept_differences=False)).to_schema == SECOND
+
+
+async def test_rows_of_another_log_are_not_read_however_much_they_hold(stand):
+    await stand.append(some_records(20))
+    await stand.follow()
+    await stand.rebuild()
+    await Promoter(stand.settings, lambda _: None).promote(None, accept_differences=False)
+    folded_by(stand, SECOND, FOLD_VERSION + 1)
+    stand.database.run(f"update {FIRST}.checkpoints set first_record = 'other', next_offset = next_offset + 1000000")
+    with pytest.raises(Rebuilding):
+        await opened(stand)

@@ -103,3 +103,13 @@ async def test_before_the_logs_end_was_found_nobody_knows_and_only_the_first_ans
     monkeypatch.setattr("infra.log_lag.time.monotonic", lambda: 1e12)
     assert await lag.lag_seconds({0: 3}) is None
     assert tail.waited_s == [pytest.approx(3, abs=0.5), 0.0]
+
+
+async def test_an_answer_about_the_log_before_is_forgotten(tail):
+    lag = LogLag(tail, Reader())
+    asking = asyncio.create_task(lag.lag_seconds({0: 3}))
+    await asyncio.sleep(0)
+    for tell in tail.replaced:
+        tell()
+    await asking
+    assert lag._learned == {}

@@ -67,7 +67,8 @@ _CHANGES = st.one_of(
     st.builds(lambda text, fields: ShipOrderCommand(data=ShipOrder(tracking_number=text), **fields), _TEXTS, _envelopes("ShipOrder")),
     st.builds(lambda text, fields: CancelOrderCommand(data=CancelOrder(reason=text), **fields), _TEXTS, _envelopes("CancelOrder")),
 )
-_BROKEN = st.dictionaries(_TEXTS | st.sampled_from(["data", "issued_at", "actor", "type", "key_hash"]), _TEXTS | st.none(), max_size=4)
+_BROKEN = st.dictionaries(st.sampled_from(["data", "issued_at", "actor", "key_hash", "note"]), _TEXTS | st.none(), max_size=4)
+_UNTYPED = st.builds(lambda text: {"type": text, "schema_version": 1}, _TEXTS)
 
 
 @st.composite
@@ -76,7 +77,7 @@ def _command_bytes(draw):
     written = [message_bytes(draw(_creates())), *(message_bytes(draw(_CHANGES)) for _ in range(2))]
     broken = draw(st.integers(0, 3))
     if broken < len(written):
-        written[broken] = orjson.dumps({**orjson.loads(written[broken]), **draw(_BROKEN)})
+        written[broken] = orjson.dumps({**orjson.loads(written[broken]), **draw(_BROKEN | _UNTYPED)})
     return written
 
 

@@ -1,6 +1,7 @@
 """A request's head is bounded in bytes, headers and time; what is refused is said, and nothing else on the connection is lost."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -257,3 +258,25 @@ async def test_a_malformed_body_of_a_second_request_costs_the_first_nothing(site
     assert [(await client.answer()).status for _ in range(2)] == [200, 400]
     assert await client.rest() == b""
     assert site.served == ["/hold"]
+
+
+POST = b"POST /fine HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n"
+
+
+@pytest.mark.parametrize("trailer", [b"a: b\r\n" * 50_000, b"a: " + b"b" * 300_000], ids=["many", "one"])
+async def test_trailers_are_bounded_as_a_head_is(site: RawSite, trailer: bytes):
+    before = refused("head_too_large")
+    client = await site.client()
+    with contextlib.suppress(ConnectionError):
+        await client.send(POST + trailer)
+
+    async def counted() -> bool:
+        return refused("head_too_large") == before + 1
+
+    await eventually(counted)
+
+
+async def test_a_trailer_is_no_header_and_the_connection_goes_on(site: RawSite):
+    client = await site.client()
+    await client.send(POST + b"Idempotency-Key: k\r\n\r\n" + GET)
+    assert [(await client.answer()).status for _ in range(2)] == [200, 200]
