@@ -303,7 +303,9 @@ async def test_with_the_look_at_the_last_record_read_models_wait_for_their_own_l
 
 
 async def test_without_the_look_at_the_fold_version_two_releases_write_one_generation(worker, database, monkeypatch):
-    monkeypatch.setattr(projector_module, "_refusal", lambda *_: None)
+    async def nothing(*_: object) -> None: ...
+
+    monkeypatch.setattr(projector_module, "_refusal", nothing)
     database.run(f"update projections.generations set fold_version = {FOLD_VERSION + 1}")
     await worker.projector.handle({0: fetched_run([created()])})
 

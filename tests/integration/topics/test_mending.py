@@ -15,7 +15,7 @@ from infra.settings import Settings
 from infra.topic_guard import check_topics, connected_admin, create_topics, find_topics
 from infra.topic_mending import mend_topics
 from tests.support.embedded import jar_folder
-from tests.support.service_process import CHECKOUT
+from tests.support.service_process import CHECKOUT, eventually
 
 _ODD = {"segment.bytes": "104857600", "min.insync.replicas": "1", "unclean.leader.election.enable": "false"}
 """Settings of the operator's own, which are nobody else's business."""
@@ -111,5 +111,8 @@ async def test_new_topics_need_no_mending(settings: Settings):
         await admin.delete_topics([topic.name for topic in TOPICS])
     await create_topics(settings)
 
-    assert await check_topics(settings) == []
+    async def are_right() -> bool:  # a broker hears of new topics a moment after they are made
+        return await check_topics(settings) == []
+
+    await eventually(are_right)
     assert await mend_topics(settings) == []
