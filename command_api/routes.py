@@ -11,12 +11,14 @@ from fastapi.routing import APIRoute
 from structlog.contextvars import bind_contextvars
 
 from command_api import openapi
+from command_api.body_parts import MAX_PARTS, has_too_many_parts
 from command_api.dry_run import Rehearse, rehearsed, wants_dry_run
 from command_api.envelopes import CANCEL, CREATE, SHIP, CommandKind, Sender, build_command
 from command_api.headers import read_correlation, read_headers
 from command_api.identity import ANONYMOUS
 from command_api.json_body import Malformed, parse_json
 from command_api.openapi_answers import responses
+from command_api.problems import invalid
 from command_api.request_body import LargeBodies, read_body
 from command_api.submission import Appends, Submission, submit
 from command_api.waiting import Follower
@@ -26,6 +28,8 @@ from infra.problems import CORRELATION, Problem
 
 Clock = Callable[[], datetime]
 Handler = Callable[[Request], Awaitable[Response]]
+
+_TOO_MANY_PARTS = f"the body must have at most {MAX_PARTS} parts: objects, arrays, their members and items, all together"
 
 
 class DirectRoute(APIRoute):
@@ -109,6 +113,8 @@ def _correlate(request: Request, correlation_id: str) -> None:
 
 
 def _json(body: bytes) -> Any:
+    if has_too_many_parts(body):
+        raise invalid([{"pointer": "", "detail": _TOO_MANY_PARTS}])
     try:
         return parse_json(body)
     except Malformed as error:

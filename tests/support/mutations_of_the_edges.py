@@ -351,4 +351,11 @@ MUTATIONS_OF_THE_EDGES = (
         "    if (broken := beyond_bounds(None, with_lines=True)) is not None:",
         "tests/unit/command_api/test_bounded_faults.py::test_beyond_a_bound_nothing_else_is_looked_at",
     ),
+    Mutation(
+        "a body's parts are counted before it is parsed",
+        "command_api/routes.py",
+        "    if has_too_many_parts(body):",
+        '    if has_too_many_parts(b""):',
+        "tests/unit/command_api/test_bounded_faults.py::test_a_quarter_of_a_megabyte_of_parts_is_not_parsed",
+    ),
 )

@@ -10,7 +10,10 @@ import httpx
 import orjson
 import pytest
 from fastapi import FastAPI, Query
+from hypothesis import given
+from hypothesis import strategies as st
 
+from command_api import body_parts
 from command_api.json_body import Malformed, parse_json
 from command_api.requests import CreateOrderRequest, RequestModel, parse_request
 from command_api.routes import create_command_router
@@ -92,11 +95,59 @@ async def test_an_answer_lists_twenty_faults_and_counts_the_others(client: httpx
     assert answer.json()["detail"] == "/lines/0/sku: is required (and 299 more)"
 
 
-async def test_a_quarter_of_a_megabyte_of_faults_is_answered_briefly(client: httpx.AsyncClient):
-    body = b'{"customer_id":"a","currency":"EUR","lines":[' + b",".join([b"{}"] * 85_000) + b"]}"
-    answer = await client.post("/orders", content=body, headers=JSON)
+async def test_a_thousand_lines_are_answered_with_the_bound_that_they_break(client: httpx.AsyncClient):
+    answer = await client.post("/orders", json=BODY | {"lines": [LINE] * 1_000})
 
     assert answer.json()["errors"] == [{"pointer": "/lines", "detail": "must have at most 100 items"}]
+
+
+QUARTER_OF_A_MEGABYTE = {
+    "lines": b'{"customer_id":"a","currency":"EUR","lines":[' + b",".join([b"{}"] * 85_000) + b"]}",
+    "items": b'{"lines":[' + b",".join([b"0"] * 125_000) + b"]}",
+    "members": b"{" + b",".join(b'"%x":0' % number for number in range(25_000)) + b"}",
+    "a member twice": b"{" + b",".join([b'"a":0'] * 40_000) + b"}",
+    "no JSON": b"," * 250_000,
+    "names that end in a backslash": b"{" + b",".join(b'"%x\\\\":0' % number for number in range(20_000)) + b"}",
+    "nothing but objects in objects": b"[" + b",".join([b'{"a":' * 900 + b"0" + b"}" * 900] * 40) + b"]",
+}
+
+
+@pytest.mark.parametrize("body", QUARTER_OF_A_MEGABYTE.values(), ids=QUARTER_OF_A_MEGABYTE)
+async def test_a_quarter_of_a_megabyte_of_parts_is_not_parsed(body: bytes, client: httpx.AsyncClient):
+    answer = await client.post("/orders", content=body, headers=JSON)
+
+    too_many = "the body must have at most 4096 parts: objects, arrays, their members and items, all together"
+    assert (answer.status_code, answer.json()["errors"]) == (422, [{"pointer": "", "detail": too_many}])
+
+
+@pytest.mark.parametrize("text", [",", '"', "\\", '",', "\\,", ',"\\'])
+async def test_an_order_is_taken_whose_texts_are_full_of_what_parts_are_counted_by(text: str, client: httpx.AsyncClient):
+    line = LINE | {"sku": (text * 64)[:64]}
+    answer = await client.post("/orders", json=BODY | {"lines": [line] * 100, "reference": (text * 64)[:64]})
+
+    assert answer.status_code == 202, answer.text
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers(0, 9) | st.text(alphabet='a,"\\:[{é'),
+        lambda parts: st.lists(parts) | st.dictionaries(st.text(alphabet='a,"\\'), parts),
+        max_leaves=60,
+    ),
+    st.integers(1, 60),
+)
+def test_parts_that_are_separated_are_counted_whatever_their_texts_are(value: Any, most: int):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(body_parts, "MAX_PARTS", most)
+        assert body_parts.has_too_many_parts(orjson.dumps(value)) == (marks(value) > most)
+
+
+def marks(value: Any) -> int:
+    """Objects, arrays and the commas between their parts."""
+    if not isinstance(value, dict | list):
+        return 0
+    parts = list(value.values()) if isinstance(value, dict) else value
+    return max(1, len(parts)) + sum(marks(part) for part in parts)
 
 
 async def test_the_detail_does_not_repeat_a_long_name_in_full(client: httpx.AsyncClient):
