@@ -50,12 +50,12 @@ async def readable_generation(connection: AsyncConnection[Any]) -> Readable:
         return Readable(live, await read_checkpoints(connection, live.schema))
     known = await all_generations(connection)
     foreign = foreign_folds(live, known, fold_version=FOLD_VERSION)
-    candidates = [
-        Readable(generation, await read_checkpoints(connection, generation.schema), await _unreadable(connection, generation), foreign)
-        for generation in _candidates(live, known)
-    ]
     log = await read_checkpoints(connection, live.schema)
-    candidates = [readable for readable in candidates if _of_one_log(readable.checkpoints, log)]
+    candidates = []
+    for generation in _candidates(live, known):
+        checkpoints = log if generation == live else await read_checkpoints(connection, generation.schema)
+        if _of_one_log(checkpoints, log):
+            candidates.append(Readable(generation, checkpoints, await _unreadable(connection, generation), foreign))
     if not candidates:
         raise Rebuilding(foreign)
     return max(candidates, key=_applied)

@@ -23,6 +23,13 @@ def folded_by(stand, schema: str, version: int) -> None:
     stand.database.run(f"update projections.generations set fold_version = {version} where schema = '{schema}'")
 
 
+async def promoted_once(stand) -> None:
+    """The second generation is live, the first one was; both hold what was appended."""
+    await stand.follow()
+    await stand.rebuild()
+    await Promoter(stand.settings, lambda _: None).promote(None, accept_differences=False)
+
+
 async def test_live_rows_of_earlier_folds_are_read_as_far_as_the_columns_are_there(stand):
     await stand.append(some_records(20))
     await stand.follow()
@@ -43,9 +50,7 @@ async def test_live_rows_of_earlier_folds_are_read_as_far_as_the_columns_are_the
 
 async def test_rows_of_later_folds_are_not_read_but_those_that_were_live_before_are(stand):
     await stand.append(some_records(20))
-    await stand.follow()
-    await stand.rebuild()
-    await Promoter(stand.settings, lambda _: None).promote(None, accept_differences=False)
+    await promoted_once(stand)
     folded_by(stand, SECOND, FOLD_VERSION + 1)
 
     snapshot = await opened(stand)
@@ -60,9 +65,7 @@ async def test_rows_of_later_folds_are_not_read_but_those_that_were_live_before_
 async def test_of_earlier_live_rows_and_own_ones_that_were_live_before_those_that_hold_more_are_read(stand):
     records = some_records(40)
     await stand.append(records[:20])
-    await stand.follow()
-    await stand.rebuild()
-    await Promoter(stand.settings, lambda _: None).promote(None, accept_differences=False)
+    await promoted_once(stand)
     folded_by(stand, SECOND, FOLD_VERSION - 1)
     assert (await opened(stand)).schema == FIRST, "as far as the live ones, and of this release's folds"
     folded_by(stand, SECOND, FOLD_VERSION)
@@ -83,9 +86,7 @@ async def test_the_newest_ready_generation_of_these_folds_is_promoted_whatever_o
 
 async def test_rows_of_another_log_are_not_read_however_much_they_hold(stand):
     await stand.append(some_records(20))
-    await stand.follow()
-    await stand.rebuild()
-    await Promoter(stand.settings, lambda _: None).promote(None, accept_differences=False)
+    await promoted_once(stand)
     folded_by(stand, SECOND, FOLD_VERSION + 1)
     stand.database.run(f"update {FIRST}.checkpoints set first_record = 'other', next_offset = next_offset + 1000000")
     with pytest.raises(Rebuilding):
