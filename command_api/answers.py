@@ -10,9 +10,9 @@ from command_api.envelopes import CREATE, CommandKind
 from event_schemas.codes import STATUS, Code
 from event_schemas.commands import Command
 from event_schemas.positions import CommandPlace
-from infra.outcomes import Outcome
-from infra.preferences import Preferences
-from infra.problems import Problem
+from infra.event_log.command_outcomes import Outcome
+from infra.http.preferences import Preferences
+from infra.http.problems import Problem
 
 UNKNOWN_YET = "the outcome is not known yet; that is no failure: follow Location"
 

@@ -14,10 +14,10 @@ from prometheus_client import Counter, Histogram
 
 from event_schemas.positions import CommandPlace
 from event_schemas.topics import COMMANDS, MAX_COMMAND_BYTES
-from infra.health import Health
-from infra.kafka import MAX_BATCH_BYTES, NoBroker, new_producer, partition_of
-from infra.settings import Settings
-from infra.topic_guard import command_limit, wait_for_topics
+from infra.kafka.clients import MAX_BATCH_BYTES, NoBroker, new_producer, partition_of
+from infra.kafka.topic_guard import command_limit, wait_for_topics
+from infra.process.health import Health
+from infra.process.settings import Settings
 
 _log = logging.getLogger(__name__)
 _APPEND = Histogram(

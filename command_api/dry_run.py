@@ -9,7 +9,7 @@ from fastapi import Response
 
 from command_api.problems import Fault
 from event_schemas.commands import Command
-from infra.outcomes import Outcome
+from infra.event_log.command_outcomes import Outcome
 
 Rehearse = Callable[[Command], Awaitable[tuple[Outcome, str]]]
 """The outcome that the command would have, and the position up to which the order's history was looked at.

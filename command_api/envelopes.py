@@ -19,7 +19,7 @@ from event_schemas.commands import (
     ShipOrder,
     ShipOrderCommand,
 )
-from event_schemas.constructed import constructed
+from event_schemas.pydantic_internals import constructed
 
 
 @dataclass(frozen=True, slots=True)

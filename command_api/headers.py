@@ -8,8 +8,8 @@ from command_api.problems import Fault, header_fault
 from event_schemas.codes import Code
 from event_schemas.events import MAX_VERSION
 from event_schemas.trace_context import TRACEPARENT, trace_id
-from infra.preferences import Preferences, read_preferences
-from infra.problems import Problem
+from infra.http.preferences import Preferences, read_preferences
+from infra.http.problems import Problem
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 _VERSION = re.compile(r'"(0|[1-9][0-9]{0,9})"')

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from command_api.fingerprint import length_prefixed
-from event_schemas.constructed import version_5
+from event_schemas.pydantic_internals import version_5
 
 ANONYMOUS = "anonymous"
 """The caller, while there are no identities."""

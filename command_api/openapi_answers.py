@@ -5,8 +5,8 @@ from typing import Any
 from command_api.envelopes import CREATE, CommandKind
 from command_api.openapi import Schema
 from event_schemas.codes import Code
-from infra.problem_examples import RETRY_AFTER, problem_responses
-from infra.problems import CORRELATION
+from infra.http.problem_examples import RETRY_AFTER, problem_responses
+from infra.http.problems import CORRELATION
 
 
 def _header(description: str, **schema: Any) -> Schema:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from event_schemas.codes import Code
-from infra.problems import Problem
+from infra.http.problems import Problem
 
 MAX_FAULTS = 20
 """Faults that one answer lists: a small request may have a hundred thousand."""

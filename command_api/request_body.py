@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from event_schemas.codes import Code
-from infra.problems import Problem
+from infra.http.problems import Problem
 
 MAX_BODY = 256 * 1024
 """Bytes. A body of 100 lines with all texts at full length fits."""

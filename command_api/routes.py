@@ -24,7 +24,7 @@ from command_api.submission import Appends, Submission, submit
 from command_api.waiting import Follower
 from event_schemas.codes import Code
 from event_schemas.commands import Command
-from infra.problems import CORRELATION, Problem
+from infra.http.problems import CORRELATION, Problem
 
 Clock = Callable[[], datetime]
 Handler = Callable[[Request], Awaitable[Response]]

@@ -13,12 +13,12 @@ from command_api.headers import CommandHeaders
 from command_api.waiting import Deadline, Follower, first_outcome, within
 from event_schemas.codes import Code
 from event_schemas.commands import Command
-from event_schemas.message_bytes import message_bytes
+from event_schemas.encoding import message_bytes
 from event_schemas.positions import CommandPlace
 from event_schemas.trace_context import TRACEPARENT
-from infra.client_gone import watching
-from infra.preferences import Preferences
-from infra.problems import Problem
+from infra.http.disconnects import watching
+from infra.http.preferences import Preferences
+from infra.http.problems import Problem
 
 
 class Appends(Protocol):

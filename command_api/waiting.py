@@ -8,8 +8,8 @@ from uuid import UUID
 
 from starlette.requests import ClientDisconnect
 
-from infra.gate import Counted
-from infra.outcomes import Outcome
+from infra.event_log.command_outcomes import Outcome
+from infra.event_log.gate import Counted
 
 
 class Expected(Protocol):
@@ -26,7 +26,7 @@ class Expected(Protocol):
 
 
 class Follower(Protocol):
-    """What follows the log for those who wait; order_service.gateway_outcomes has the real one."""
+    """What follows the log for those who wait; gateway.follower has the real one."""
 
     def is_ready(self) -> bool:
         """Whether the log's end is being read."""

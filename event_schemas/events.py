@@ -10,8 +10,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from event_schemas.constructed import constructed, version_5
-from event_schemas.message_bytes import message_bytes
+from event_schemas.encoding import message_bytes
+from event_schemas.pydantic_internals import constructed, version_5
 from event_schemas.values import (
     Amount,
     Currency,

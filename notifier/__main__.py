@@ -6,15 +6,15 @@ import signal
 
 import uvloop
 
-from infra import health as health_port
-from infra.garbage import collect_rarely
-from infra.health import Health
-from infra.log_tail import LogTail
-from infra.logs import configure_logging
-from infra.open_files import allow_many_files
-from infra.settings import Settings
-from infra.topic_guard import topics_watched, wait_for_topics
-from notifier.server import FeedServer
+from infra.event_log.tail import LogTail
+from infra.kafka.topic_guard import topics_watched, wait_for_topics
+from infra.process import health as health_port
+from infra.process.gc_tuning import collect_rarely
+from infra.process.health import Health
+from infra.process.logs import configure_logging
+from infra.process.open_files import allow_many_files
+from infra.process.settings import Settings
+from notifier.websocket.server import FeedServer
 
 _log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from event_schemas.feed import (
     Unsubscribed,
 )
 from event_schemas.schema_files import current_schemas
-from notifier.client_ends import then_of_close
+from notifier.client.endings import then_of_close
 
 FROM_CLIENTS: tuple[type[BaseModel], ...] = (Subscribe, Unsubscribe)
 FROM_THE_FEED: tuple[type[BaseModel], ...] = (Subscribed, Snapshot, EventFrame, CaughtUp, Heartbeat, Reset, Unsubscribed, FeedError)

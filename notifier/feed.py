@@ -8,17 +8,17 @@ from aiokafka.errors import KafkaError
 
 from event_schemas.feed import FeedCode, ResetReason, Subscribe
 from event_schemas.topics import EVENTS
-from infra.log_tail import LogTail
-from infra.settings import Settings
+from infra.event_log.tail import LogTail
+from infra.process.settings import Settings
 from notifier.live_end import LiveEnd
 from notifier.log_slices import LogSlices
 from notifier.metrics import BUFFERED
+from notifier.order_pages import Snapshots
 from notifier.requests import Refused
 from notifier.ring import Ring
-from notifier.snapshots import Snapshots
-from notifier.starts import StartAhead, StartAt, StartNowhere, start_of
+from notifier.start_positions import StartAhead, StartAt, StartNowhere, start_of
+from notifier.timer_wheel import Wheel
 from notifier.warm_up import warm_up
-from notifier.wheel import Wheel
 
 if TYPE_CHECKING:
     from notifier.session import Session

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import orjson
 
-from infra.gate import Counted
+from infra.event_log.gate import Counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from event_schemas.positions import LogIdentity, MovingPosition, Position
-from infra.gate import Counted
+from infra.event_log.gate import Counted
 from notifier.feed_event import FeedEvent
 from notifier.filter_index import FilterIndex
 from notifier.metrics import DELAY, EVENTS_SENT, RING_BYTES, RING_RECORDS, SUBSCRIPTIONS
-from notifier.outbox import Outbox
 from notifier.ring import Ring
+from notifier.sink import Outbox
 from notifier.subscription import Subscription
 
 _PIECE_BYTES = 128 * 1024
@@ -18,7 +18,7 @@ _PIECE_BYTES = 128 * 1024
 
 
 class SeenLog(Protocol):
-    """What the feed knows of the log; `infra.log_tail.LogTail` is one."""
+    """What the feed knows of the log; `infra.event_log.tail.LogTail` is one."""
 
     @property
     def identity(self) -> LogIdentity:

@@ -7,9 +7,9 @@ from contextlib import aclosing, asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-from infra.kafka import new_piece_reader
-from infra.log_reader import log_ends, read_ranges, stop_quietly
-from infra.settings import Settings
+from infra.event_log.reader import log_ends, read_ranges, stop_quietly
+from infra.kafka.clients import new_piece_reader
+from infra.process.settings import Settings
 
 SLICE_RECORDS = 2_000
 _SLICE_BYTES = 2 * 1024 * 1024

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
-from infra.gate import Counted, judge
+from infra.event_log.gate import Counted, judge
 from notifier.feed_event import FeedEvent
 from notifier.filter_index import matches
 from notifier.live_end import LiveEnd
 from notifier.log_slices import LogSlices
 from notifier.metrics import EVENTS_SENT, REPLAYED
-from notifier.outbox import ClientOutbox
+from notifier.sink import ClientOutbox
 from notifier.subscription import Subscription
 
 _RETRY_S = 1.0

@@ -3,7 +3,7 @@
 import orjson
 from pydantic import ValidationError
 
-from event_schemas.codec import first_problem
+from event_schemas.decoding import first_problem
 from event_schemas.feed import FeedCode, FeedError, Subscribe, Unsubscribe
 
 _TYPES: dict[str, type[Subscribe] | type[Unsubscribe]] = {"subscribe": Subscribe, "unsubscribe": Unsubscribe}

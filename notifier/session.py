@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import aclosing
 
-from event_schemas.codec import NewerSchema
+from event_schemas.decoding import NewerSchema
 from event_schemas.feed import (
     EARLIEST,
     LATEST,
@@ -21,15 +21,15 @@ from event_schemas.feed import (
     Unsubscribe,
     Unsubscribed,
 )
-from infra.log_reader import BrokenLog
+from infra.event_log.reader import BrokenLog
 from notifier.feed import Feed
 from notifier.metrics import PARKS, REFUSED, RESETS, RESUMES, SLOW_CLOSES
-from notifier.outbox import ClientGone, ClientOutbox
+from notifier.order_pages import pieces
 from notifier.replay import go_live, is_in_memory, replay, replay_from_memory
 from notifier.requests import Refused, read_request
-from notifier.snapshots import pieces
+from notifier.sink import ClientGone, ClientOutbox
 from notifier.stalls import Stall
-from notifier.starts import StartNowhere, earliest
+from notifier.start_positions import StartNowhere, earliest
 from notifier.subscription import Subscription
 
 MAX_SUBSCRIPTIONS = 100

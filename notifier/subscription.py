@@ -9,9 +9,9 @@ nothing but a position then, and begin again from there when it reads.
 from collections.abc import Mapping
 
 from event_schemas.feed import FeedFilter
-from infra.kafka import partition_of
+from infra.kafka.clients import partition_of
 from notifier.feed_event import FeedEvent, event_head
-from notifier.outbox import Outbox
+from notifier.sink import Outbox
 
 HELD_BYTES = 256 * 1024
 """Most that is held of what comes live during a replay."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from aiokafka.errors import KafkaError
 
-from event_schemas.codec import NewerSchema
-from infra.gate import Counted, judge
-from infra.log_reader import BrokenLog
+from event_schemas.decoding import NewerSchema
+from infra.event_log.gate import Counted, judge
+from infra.event_log.reader import BrokenLog
 from notifier.feed_event import FeedEvent
 from notifier.live_end import LiveEnd, SeenLog
 from notifier.log_slices import LogSlices

@@ -2,12 +2,12 @@
 
 import uvloop
 
-from infra.faust_app import run
-from infra.garbage import collect_rarely
-from infra.health import Health, serve
-from infra.logs import configure_logging
-from infra.settings import Settings
-from infra.topic_guard import topics_watched, wait_for_topics
+from infra.faust.app import run
+from infra.kafka.topic_guard import topics_watched, wait_for_topics
+from infra.process.gc_tuning import collect_rarely
+from infra.process.health import Health, serve
+from infra.process.logs import configure_logging
+from infra.process.settings import Settings
 from order_aggregate.agent import create_app
 
 

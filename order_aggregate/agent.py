@@ -5,21 +5,21 @@ from collections.abc import AsyncIterator
 from aiokafka import ConsumerRecord
 
 from event_schemas.topics import AGGREGATE_GROUP, COMMANDS
-from infra.dead_letters import DeadLetters
-from infra.faust_app import FetchApp, hardened_app
-from infra.fetch_worker import FetchWorker
-from infra.fetches import Fetch
-from infra.health import Health
-from infra.settings import Settings
+from infra.event_log.dead_letters import DeadLetters
+from infra.faust.app import FetchApp, hardened_app
+from infra.faust.fetches import Fetch
+from infra.faust.worker import FetchWorker
+from infra.process.health import Health
+from infra.process.settings import Settings
 from order_aggregate.assignment import Assignment, take_over
+from order_aggregate.command_handler import AggregateWorker, Edges
 from order_aggregate.command_retention import EVERY_S, delete_old_commands
 from order_aggregate.record_appender import RecordAppender
 from order_aggregate.snapshots import Snapshots
-from order_aggregate.worker import AggregateWorker, Edges
 
 
 def create_app(settings: Settings, health: Health, *, partition_count: int) -> FetchApp:
-    """The aggregate as a Faust app; run it with infra.faust_app.run."""
+    """The aggregate as a Faust app; run it with infra.faust.app.run."""
     app = hardened_app(settings, app_id=AGGREGATE_GROUP, topic=COMMANDS)
     snapshots = Snapshots(settings)
 

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from event_schemas.codec import NewerSchema, Unreadable, decode_command
+from event_schemas.decoding import NewerSchema, Unreadable, decode_command
 from event_schemas.topics import COMMANDS, EVENTS
-from infra.gate import Counted, judge
-from infra.kafka import new_reader
-from infra.log_reader import read_ranges, stop_quietly
-from infra.partition_fold import fold_partitions
-from infra.settings import Settings
-from order_aggregate.partition import Partition
+from infra.event_log.gate import Counted, judge
+from infra.event_log.partition_fold import fold_partitions
+from infra.event_log.reader import read_ranges, stop_quietly
+from infra.kafka.clients import new_reader
+from infra.process.settings import Settings
+from order_aggregate.partition_state import Partition
 from order_aggregate.snapshots import Snapshots
 
 

@@ -9,9 +9,9 @@ from aiokafka.admin import RecordsToDelete
 from aiokafka.errors import KafkaError
 
 from event_schemas.topics import COMMANDS, DAY_MS
-from infra.kafka import new_admin, new_reader
-from infra.log_reader import stop_quietly
-from infra.settings import Settings
+from infra.event_log.reader import stop_quietly
+from infra.kafka.clients import new_admin, new_reader
+from infra.process.settings import Settings
 
 KEPT_MS = 7 * DAY_MS
 EVERY_S = 3600.0

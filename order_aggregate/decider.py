@@ -6,7 +6,6 @@ from typing import assert_never
 
 from event_schemas.codes import Code
 from event_schemas.commands import CancelOrderCommand, Command, CreateOrderCommand, InvalidCommand, ShipOrderCommand
-from event_schemas.constructed import constructed
 from event_schemas.events import (
     CommandRejectedRecord,
     EventData,
@@ -19,6 +18,7 @@ from event_schemas.events import (
     OrderShippedRecord,
     Record,
 )
+from event_schemas.pydantic_internals import constructed
 from event_schemas.values import Line
 from order_aggregate.order import CancelledOrder, CreatedOrder, NoOrder, OrderState, ShippedOrder
 

@@ -11,10 +11,10 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from prometheus_client import Counter
 
 from event_schemas.topics import COMMAND_OFFSET, EVENTS, PLACE
-from infra.exits import end_process
-from infra.gate import header_number
-from infra.partition_fold import fold_partitions
-from infra.settings import Settings
+from infra.event_log.gate import header_number
+from infra.event_log.partition_fold import fold_partitions
+from infra.process.exits import end_process
+from infra.process.settings import Settings
 
 ACKNOWLEDGED_WITHIN_S = 30.0
 """A batch that the broker has not acknowledged by then ends the process; the next one reads in the log what became of it."""

@@ -2,8 +2,8 @@
 
 from aiokafka import ConsumerRecord
 
+from event_schemas.encoding import value_bytes
 from event_schemas.events import RECORD_TYPES, Record
-from event_schemas.message_bytes import value_bytes
 from event_schemas.trace_context import TRACEPARENT, traceparent_of
 from order_aggregate.record_appender import Outgoing
 

@@ -16,11 +16,11 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from event_schemas.topics import EVENTS
-from infra.kafka import new_piece_reader
-from infra.log_reader import log_beginnings, log_ends, read_ranges, stop_quietly
-from infra.settings import Settings
-from infra.snapshot_file import BadSnapshot, read_snapshot, write_snapshot
-from order_aggregate.partition import Partition
+from infra.event_log.reader import log_beginnings, log_ends, read_ranges, stop_quietly
+from infra.kafka.clients import new_piece_reader
+from infra.process.settings import Settings
+from order_aggregate.partition_state import Partition
+from order_aggregate.snapshot_file import BadSnapshot, read_snapshot, write_snapshot
 from order_aggregate.state_encoding import FOLD_VERSION
 
 EVERY_RECORDS = 10_000

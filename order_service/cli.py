@@ -1,6 +1,5 @@
 """The command line. Only the command that is asked for is imported, so that a look at `--help` or `status` costs little."""
 
-import importlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -8,35 +7,40 @@ from typing import NamedTuple
 import typer
 from pydantic import ValidationError
 
+from order_service.checkout import checkout_module
+
 
 class Command(NamedTuple):
     """A command: its name, where it is, and one line for `--help`."""
 
     name: str
     target: str
-    """`module:attribute` in `order_service.commands`: a function with typer's annotations, or a typer.Typer with commands of its own."""
+    """`module:attribute`: a function with typer's annotations, or a typer.Typer with commands of its own.
+
+    What stands in `tools` only a checkout has: the local stack, the tests, the bench and the fault kit are no part of the wheel.
+    """
     summary: str
 
 
 COMMANDS = (
-    Command("up", "up:up", "Start Kafka, PostgreSQL and all services."),
-    Command("down", "down:down", "Stop everything; the data stay."),
-    Command("status", "status:status", "What runs, and where; exits 0 when all is ready."),
-    Command("logs", "logs:logs", "Show the services' logs."),
-    Command("doctor", "doctor:doctor", "Say in plain words what is missing or wrong."),
-    Command("reset", "reset:reset", "Stop everything and remove the data."),
-    Command("serve", "serve:serve", "Add an instance of a service to the running stack."),
-    Command("test", "test:test", "Run the tests, on servers of their own."),
-    Command("submit", "submit:submit", "Place a file of orders."),
-    Command("tail", "tail:tail", "Show the live feed."),
-    Command("trace", "trace:trace", "What became of a command, of an order, of a correlation id, and when."),
-    Command("show", "show:show", "Show an order's history, or the order as it was."),
-    Command("bench", "bench:app", "Measure each part beside the least that does the same."),
-    Command("faults", "faults:faults", "Hurt a stack of its own in every way, and check every promise."),
-    Command("topics", "topics:app", "Create or check the topics."),
-    Command("schemas", "schemas:app", "Check or list the schemas of all messages."),
-    Command("projections", "projections:app", "Rebuild, compare, switch and verify the read models."),
-    Command("dead-letters", "dead_letters:app", "List, show, retry or discard what could not be read."),
+    Command("up", "tools.commands.up:up", "Start Kafka, PostgreSQL and all services."),
+    Command("down", "tools.commands.down:down", "Stop everything; the data stay."),
+    Command("status", "tools.commands.status:status", "What runs, and where; exits 0 when all is ready."),
+    Command("logs", "tools.commands.logs:logs", "Show the services' logs."),
+    Command("doctor", "order_service.commands.doctor:doctor", "Say in plain words what is missing or wrong."),
+    Command("reset", "tools.commands.reset:reset", "Stop everything and remove the data."),
+    Command("serve", "tools.commands.serve:serve", "Add an instance of a service to the running stack."),
+    Command("test", "tools.commands.test:test", "Run the tests, on servers of their own."),
+    Command("submit", "order_service.commands.submit.command:submit", "Place a file of orders."),
+    Command("tail", "order_service.commands.tail.command:tail", "Show the live feed."),
+    Command("trace", "order_service.commands.trace:trace", "What became of a command, of an order, of a correlation id, and when."),
+    Command("show", "order_service.commands.show.command:show", "Show an order's history, or the order as it was."),
+    Command("bench", "tools.commands.bench:app", "Measure each part beside the least that does the same."),
+    Command("faults", "tools.commands.faults:faults", "Hurt a stack of its own in every way, and check every promise."),
+    Command("topics", "order_service.commands.topics:app", "Create or check the topics."),
+    Command("schemas", "order_service.commands.schemas:app", "Check or list the schemas of all messages."),
+    Command("projections", "order_service.commands.projections.command:app", "Rebuild, compare, switch and verify the read models."),
+    Command("dead-letters", "order_service.commands.dead_letters:app", "List, show, retry or discard what could not be read."),
 )
 
 
@@ -66,13 +70,22 @@ def _app(asked: str | None) -> typer.Typer:
 
 
 def _register(app: typer.Typer, command: Command) -> None:
-    module, _, attribute = command.target.partition(":")
-    target: Callable[..., None] | typer.Typer = getattr(importlib.import_module(f"order_service.commands.{module}"), attribute)
+    target = _loaded(command)
     if isinstance(target, typer.Typer):
         app.add_typer(target, name=command.name, help=command.summary)
     else:
         passes_on = {"ignore_unknown_options": True, "allow_extra_args": True} if command.name == "test" else {}
         app.command(command.name, context_settings=passes_on)(target)
+
+
+def _loaded(command: Command) -> Callable[..., None] | typer.Typer:
+    module, _, attribute = command.target.partition(":")
+    found = checkout_module(module)
+    if found is None:
+        sys.stderr.write(f"`orders {command.name}` needs a checkout of the project: what it does is no part of the installed package\n")
+        sys.exit(2)
+    target: Callable[..., None] | typer.Typer = getattr(found, attribute)
+    return target
 
 
 def _several_commands() -> None:

@@ -2,13 +2,13 @@
 
 import uvloop
 
-from infra.database import DatabaseSession, wait_for_database
-from infra.faust_app import run
-from infra.health import Health, serve
-from infra.logs import configure_logging
-from infra.settings import Settings
-from infra.topic_guard import topics_watched, wait_for_topics
-from projections.agent import create_app
+from infra.faust.app import run
+from infra.kafka.topic_guard import topics_watched, wait_for_topics
+from infra.postgres.connections import DatabaseSession, wait_for_database
+from infra.process.health import Health, serve
+from infra.process.logs import configure_logging
+from infra.process.settings import Settings
+from projections.live.agent import create_app
 
 
 async def _main(settings: Settings) -> None:

@@ -11,7 +11,7 @@
 //   });
 //   feed.close();
 //
-// The rules are those of notifier/client_state.py and notifier/client_ends.py, and a test holds both against each other.
+// The rules are those of notifier/client/state.py and notifier/client/endings.py, and a test holds both against each other.
 // All of it is described in docs/feed-clients.md.
 
 const SUBPROTOCOL = "orders.v1.json";

@@ -13,12 +13,12 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from event_schemas.topics import COMMANDS, EVENTS
-from infra.dead_letters import DeadLetter, DeadLetters, Place, Resolution, Settled, append_bytes, read_dead_letters
-from infra.kafka import NoBroker, new_producer
-from infra.settings import Settings
+from infra.event_log.dead_letters import DeadLetter, DeadLetters, Place, Resolution, Settled, append_bytes, read_dead_letters
+from infra.kafka.clients import NoBroker, new_producer
+from infra.process.settings import Settings
 from order_service.commands.dead_letters_view import as_page, as_row, summary, what_became
 from order_service.plain_table import table
-from order_service.running_stack import stack_settings
+from order_service.stack.running import stack_settings
 
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from infra.dead_letters import DeadLetter, Place, Resolution
+from infra.event_log.dead_letters import DeadLetter, Place, Resolution
 
 _PREVIEW = 512
 _ROW = 16

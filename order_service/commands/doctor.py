@@ -2,14 +2,16 @@
 
 import os
 import sys
+from collections.abc import Iterable
 
 import typer
 
-from infra.settings import Settings
-from order_service.doctor_machine import machine_findings
-from order_service.doctor_stack import stack_findings
-from order_service.finding import Finding
-from order_service.stack_folder import StackFolder
+from infra.process.settings import Settings
+from order_service.checkout import checkout_module
+from order_service.doctor.finding import Finding
+from order_service.doctor.machine import machine_findings
+from order_service.doctor.stack import stack_findings
+from order_service.stack.folder import StackFolder
 
 _COLOURS = {"ok": 32, "warn": 33, "fail": 31}
 
@@ -19,12 +21,17 @@ def doctor() -> None:
     settings = Settings()
     folder = StackFolder(settings.home)
     wrong = False
-    for findings in (machine_findings, stack_findings):
+    for findings in (machine_findings, _embedded_findings, stack_findings):
         for finding in findings(settings, folder):
             sys.stdout.write(_line(finding))
             sys.stdout.flush()
             wrong = wrong or finding.verdict == "fail"
     raise typer.Exit(1 if wrong else 0)
+
+
+def _embedded_findings(settings: Settings, _folder: StackFolder) -> Iterable[Finding]:
+    servers = checkout_module("tools.local_stack.machine_findings")
+    return servers.embedded_findings(settings) if servers else ()
 
 
 def _line(finding: Finding) -> str:

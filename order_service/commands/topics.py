@@ -9,12 +9,12 @@ import typer
 from aiokafka.errors import KafkaError
 
 from event_schemas.topics import LARGEST_BATCH
-from infra.kafka import NoBroker, bootstrap_servers
-from infra.settings import Settings
-from infra.topic_guard import create_topics, find_topics, problems_of
-from infra.topic_mending import NotMended, mend_topics
+from infra.kafka.clients import NoBroker, bootstrap_servers
+from infra.kafka.topic_guard import create_topics, find_topics, problems_of
+from infra.kafka.topic_mending import NotMended, mend_topics
+from infra.process.settings import Settings
 from order_service.plain_table import table
-from order_service.running_stack import stack_settings
+from order_service.stack.running import stack_settings
 
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True)

@@ -9,8 +9,8 @@ import typer
 import uvloop
 
 from order_service.commands.trace_lines import render
-from order_service.running_stack import stack_settings
-from order_service.stack_addresses import urls
+from order_service.stack.addresses import urls
+from order_service.stack.running import stack_settings
 
 _ANSWER_S = 10.0
 

@@ -5,8 +5,8 @@ import pytest
 from aiokafka import ConsumerRecord
 from jsonschema import Draft202012Validator
 
-from event_schemas.codec import decode_command, decode_record
 from event_schemas.commands import InvalidCommand
+from event_schemas.decoding import decode_command, decode_record
 from event_schemas.schema_files import CURRENT_VERSIONS
 from event_schemas.schema_files import FOLDER as SCHEMAS
 from event_schemas.topics import COMMANDS

@@ -3,12 +3,12 @@
 import orjson
 import pytest
 
-from event_schemas.codec import decode_record
+from event_schemas.decoding import decode_record
 from notifier.feed_event import FeedEvent
-from order_aggregate.partition import Partition
-from projections import order_history
-from projections.tables import TABLES
-from projections.time_travel import AtVersion, order_at
+from order_aggregate.partition_state import Partition
+from projections.queries.time_travel import AtVersion, order_at
+from projections.tables import order_history
+from projections.tables.registry import TABLES
 from tests.support.fetched import counted_run
 from tests.support.given import Envelope, cancel, create, ship
 from tests.support.golden import golden_files

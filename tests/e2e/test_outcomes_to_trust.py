@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from event_schemas.topics import EVENTS
-from infra.settings import Settings
+from infra.process.settings import Settings
 from tests.support.raw_log import judge_log
 from tests.support.service_process import ServiceProcess, eventually, free_port
 from tests.support.stack import Stack
@@ -53,7 +53,7 @@ async def two(stack: Stack, tmp_path: Path) -> AsyncIterator[Two]:
         "ORDERS_HTTP_PORT": port,
         "ORDERS_REPLICATION": "1",
     }
-    second = ServiceProcess("order_service.gateway", {**stack.environment, **environment}, tmp_path / "second.log").start()
+    second = ServiceProcess("gateway", {**stack.environment, **environment}, tmp_path / "second.log").start()
     await second.until("running", 60)
     yield Two(stack, second, [stack.http, f"http://127.0.0.1:{port}"])
     second.end()

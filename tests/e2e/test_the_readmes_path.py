@@ -15,8 +15,8 @@ from aiokafka import TopicPartition
 from websockets.sync.client import connect
 
 from event_schemas.topics import COMMANDS, EVENTS
-from infra.kafka import new_reader
-from infra.settings import Settings
+from infra.kafka.clients import new_reader
+from infra.process.settings import Settings
 from tests.support.raw_log import judge_log
 from tests.support.service_process import CHECKOUT, eventually
 from tests.support.topics import append_bytes, read_topic

@@ -6,22 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from event_schemas.codec import decode_command
+from event_schemas.decoding import decode_command
 from event_schemas.positions import LogIdentity, Position
 from event_schemas.topics import COMMANDS, EVENTS
-from order_aggregate.partition import Partition
-from order_service.faults.check_tables import RunningSums
-from order_service.faults.evidence import Evidence
-from order_service.faults.expected_rows import KEYS, Row, expected_rows
-from order_service.faults.findings import Findings
-from order_service.faults.history import Attempt, Ending, History, Sent
-from order_service.faults.intents import MARKED_BY, Intent, Kind
-from order_service.faults.judge import judge_run
-from order_service.faults.raw_log import Entry
-from order_service.faults.raw_tables import Sample
-from order_service.faults.raw_topics import RawRecord, TopicCopy
-from order_service.faults.watcher import Habit, Watcher
-from order_service.faults.writer import Fate, Written, partition_of
+from order_aggregate.partition_state import Partition
+from tools.faults.checks.expected_rows import KEYS, Row, expected_rows
+from tools.faults.checks.findings import Findings
+from tools.faults.checks.judge import judge_run
+from tools.faults.checks.raw_log import Entry
+from tools.faults.checks.raw_tables import Sample
+from tools.faults.checks.raw_topics import RawRecord, TopicCopy
+from tools.faults.checks.tables import RunningSums
+from tools.faults.evidence import Evidence
+from tools.faults.history import Attempt, Ending, History, Sent
+from tools.faults.load.feed_watcher import Habit, Watcher
+from tools.faults.load.noise_writer import Fate, Written, partition_of
+from tools.faults.load.workload import MARKED_BY, Intent, Kind
 
 PARTITIONS = 2
 _TYPES: dict[Kind, str] = {"create": "CreateOrder", "ship": "ShipOrder", "cancel": "CancelOrder"}

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from order_service.faults.home import clear_leftovers
 from tests.support.embedded import jar_folder
 from tests.support.service_process import CHECKOUT
+from tools.faults.home import clear_leftovers
 
 _SEED = "35"
 """Within the short run its schedule has every kind of fault."""

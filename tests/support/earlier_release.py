@@ -13,8 +13,8 @@ import pytest
 from tests.support.service_process import CHECKOUT
 from tests.support.stack import Stack
 
-EARLIER = "0b5ddeaa035f9550259de55069e76d2a437b28fd"
-"""Before sizes were bounded: a `traceparent` of 1 MB stopped its aggregate for good."""
+EARLIER = "193040faa45f2dffa2897269df774ff0c1fab67a"
+"""Before the folders were divided: every module that a service loads by name, from a snapshot or an entry point, stood elsewhere."""
 
 _SNAPSHOTS = Path("order_aggregate/snapshots.py")
 _SOONER = {"EVERY_RECORDS = 10_000": "EVERY_RECORDS = 4", "LOOK_EVERY_S = 10.0": "LOOK_EVERY_S = 0.0"}

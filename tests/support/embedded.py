@@ -7,10 +7,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from infra.embedded.kafka import EmbeddedKafka
-from infra.embedded.postgres import EmbeddedPostgres
-from infra.settings import Settings
-from order_service.process_identity import ProcessIdentity, end_processes
+from infra.process.settings import Settings
+from order_service.stack.process_identity import ProcessIdentity, end_processes
+from tools.local_stack.embedded.kafka import EmbeddedKafka
+from tools.local_stack.embedded.postgres import EmbeddedPostgres
 
 CHECKOUT = Path(__file__).parents[2]
 _PREFIX = "orders-tests-"

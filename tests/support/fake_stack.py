@@ -9,16 +9,16 @@ from pathlib import Path
 from threading import Event
 from typing import Self
 
-from infra.embedded.ports import free_port
-from infra.embedded.server_process import Launch
-from infra.settings import Settings
-from order_service.health_probe import Probed, probe_http
-from order_service.process_identity import ProcessIdentity, end_processes
-from order_service.stack_folder import StackFolder
-from order_service.stack_record import ProcessRecord, StackRecord, Urls, read_record
-from order_service.supervise import run_stack
-from order_service.supervised import ProcessPlan, WatchPlan
-from order_service.supervisor import Stack, Step
+from infra.process.settings import Settings
+from order_service.stack.folder import StackFolder
+from order_service.stack.ports import free_port
+from order_service.stack.process_identity import ProcessIdentity, end_processes
+from order_service.stack.record import ProcessRecord, StackRecord, Urls, read_record
+from tools.local_stack.embedded.server_process import Launch
+from tools.local_stack.health_probe import Probed, probe_http
+from tools.local_stack.supervise import run_stack
+from tools.local_stack.supervised_process import ProcessPlan, WatchPlan
+from tools.local_stack.supervisor import Stack, Step
 
 _SERVICE = Path(__file__).with_name("fake_service.py")
 _URLS = Urls(http="http://127.0.0.1:1", feed="ws://127.0.0.1:2/feed", kafka="127.0.0.1:3", postgres="postgresql://u:secret@127.0.0.1:4/d")

@@ -7,7 +7,7 @@ from aiokafka import ConsumerRecord
 
 from event_schemas.events import Record
 from event_schemas.topics import COMMAND_OFFSET, EVENTS, PLACE
-from infra.gate import Counted, judge
+from infra.event_log.gate import Counted, judge
 
 APPENDED_MS = 1_769_860_800_000
 

@@ -19,7 +19,7 @@ from event_schemas.commands import (
 )
 from event_schemas.events import CommandRejectedRecord, Record
 from event_schemas.values import Line
-from order_aggregate.partition import Partition
+from order_aggregate.partition_state import Partition
 
 ORDER = UUID("6f1c2e6a-3f0e-4c56-9a53-0d6f6f1f2a01")
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

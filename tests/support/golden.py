@@ -17,13 +17,13 @@ from uuid import UUID
 
 import orjson
 
-from event_schemas.codec import decode_record
 from event_schemas.commands import Command, CreateOrder, CreateOrderCommand, InvalidCommand
+from event_schemas.decoding import decode_record
 from event_schemas.events import Record
 from event_schemas.values import Line
 from order_aggregate.decider import evolve
 from order_aggregate.order import NoOrder, OrderState
-from projections.tables import TABLES
+from projections.tables.registry import TABLES
 from tests.support.fetched import counted_run
 from tests.support.given import NOON, cancel, create, given, invalid, keyed, ship
 

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("event_schemas", "infra", "command_api", "order_aggregate", "projections", "notifier", "order_service")
+PRODUCT = ("event_schemas", "infra", "command_api", "order_aggregate", "projections", "notifier", "gateway", "order_service")
+"""What a wheel and the image hold."""
+PACKAGES = (*PRODUCT, "tools")
 _SKIPPED = re.compile(r"(^|/)(\.venv|\.orders|\.git|__pycache__|\.\w+_cache|\.hypothesis|\w+\.egg-info)(/|$)")
 
 

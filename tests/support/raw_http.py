@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import orjson
 import uvicorn
 
-from order_service.gateway_heads import HeadLimits
-from order_service.gateway_protocol import GatewayProtocol
+from gateway.heads import HeadLimits
+from gateway.protocol import GatewayProtocol
 from tests.support.service_process import eventually
 
 DEADLINE_S = 20.0

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from projections.tables import FOLD_VERSION
+from projections.tables.registry import FOLD_VERSION
 from tests.support.house import PACKAGES
 from tests.support.service_process import CHECKOUT, ServiceProcess
 
@@ -16,18 +16,22 @@ Change = tuple[str, str, str]
 
 NEW_COLUMN: tuple[Change, ...] = (
     (
-        "projections/customer_summaries.py",
+        "projections/tables/customer_summaries.py",
         "    totals: Totals = MappingProxyType({})\n",
         "    totals: Totals = MappingProxyType({})\n    seen: int = 0\n",
     ),
-    ("projections/customer_summaries.py", '        "totals": "jsonb",\n', '        "totals": "jsonb",\n        "seen": "bigint",\n'),
+    ("projections/tables/customer_summaries.py", '        "totals": "jsonb",\n', '        "totals": "jsonb",\n        "seen": "bigint",\n'),
 )
 """A column that the rows of the release before do not have."""
 
 
 def counting_units(times: int) -> Change:
     """Other rows in the columns that there are: each unit sold counts so many times."""
-    return "projections/daily_sales.py", "day.orders + 1, day.units + order.units,", f"day.orders + 1, day.units + {times} * order.units,"
+    return (
+        "projections/tables/daily_sales.py",
+        "day.orders + 1, day.units + order.units,",
+        f"day.orders + 1, day.units + {times} * order.units,",
+    )
 
 
 class Release:
@@ -54,7 +58,7 @@ def changed_release(folder: Path, *changes: Change, newer: int = 1) -> Path:
     """A copy of the checkout's packages with these changes, and a fold version that is higher by `newer`."""
     for package in PACKAGES:
         shutil.copytree(CHECKOUT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    version = ("projections/tables.py", f"FOLD_VERSION = {FOLD_VERSION}\n", f"FOLD_VERSION = {FOLD_VERSION + newer}\n")
+    version = ("projections/tables/registry.py", f"FOLD_VERSION = {FOLD_VERSION}\n", f"FOLD_VERSION = {FOLD_VERSION + newer}\n")
     for name, before, after in (version, *changes):
         text = (folder / name).read_text(encoding="utf-8")
         assert text.count(before) == 1, f"{name} does not hold {before!r} once"

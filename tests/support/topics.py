@@ -6,8 +6,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from event_schemas.commands import Command
 from event_schemas.topics import COMMANDS
-from infra.kafka import new_producer, new_reader, partition_of
-from infra.settings import Settings
+from infra.kafka.clients import new_producer, new_reader, partition_of
+from infra.process.settings import Settings
 
 
 async def read_topic(settings: Settings, topic: str, partitions: int) -> list[ConsumerRecord]:

@@ -16,9 +16,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from infra.settings import Settings
-from order_service.service_processes import MODULES, SCALED
-from tests.support.house import PACKAGES, ROOT
+from infra.process.settings import Settings
+from tests.support.house import PRODUCT, ROOT
+from tools.local_stack.service_processes import MODULES, SCALED
 
 _FILE = yaml.safe_load((ROOT / "infra" / "kafka-compose.yml").read_text(encoding="utf-8"))
 _SERVICES: dict[str, dict[str, Any]] = _FILE["services"]
@@ -155,7 +155,7 @@ def test_what_runs_for_long_is_watched_restarted_and_given_time_to_end(service):
 
 
 def test_the_brokers_are_the_embedded_brokers_release():
-    pom = ET.parse(ROOT / "infra" / "embedded" / "pom.xml").getroot()
+    pom = ET.parse(ROOT / "tools" / "local_stack" / "embedded" / "pom.xml").getroot()
     (version,) = {
         dependency.findtext("{*}version")
         for dependency in pom.findall(".//{*}dependency")
@@ -169,7 +169,8 @@ def test_the_brokers_are_the_embedded_brokers_release():
 def test_the_image_holds_every_package_and_ends_as_an_ordinary_user():
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
 
-    assert {f"!{package}" for package in PACKAGES} <= set(ignored)
+    assert {f"!{package}" for package in PRODUCT} <= set(ignored)
+    assert "!tools" not in ignored
     assert re.findall(r"^USER (\S+)", _DOCKERFILE, re.MULTILINE)[-1] == "10001:10001"
     assert "--require-hashes --constraints requirements.lock" in _DOCKERFILE
 
@@ -192,7 +193,6 @@ def test_what_the_image_leaves_out_is_a_dependency_that_only_the_embedded_server
 
     assert {canonicalize_name(name) for name in left_out} <= wanted
     importing = re.compile(r"^\s*(?:import|from) (" + "|".join(name.replace("-", "_") for name in left_out) + r")\b", re.MULTILINE)
-    for package in PACKAGES:
+    for package in PRODUCT:
         for module in (ROOT / package).rglob("*.py"):
-            if module.relative_to(ROOT).parts[:2] != ("infra", "embedded"):
-                assert not importing.search(module.read_text(encoding="utf-8")), module
+            assert not importing.search(module.read_text(encoding="utf-8")), module

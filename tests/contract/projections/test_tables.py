@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from projections.tables import FOLD_VERSION, TABLES
+from projections.tables.registry import FOLD_VERSION, TABLES
 from tests.support.fetched import counted_run
 from tests.support.records import Record, cancelled, created, rejected, shipped
 

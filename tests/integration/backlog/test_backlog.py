@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
-from infra.backlog import Backlog
-from infra.kafka import connection, new_admin
-from infra.settings import Settings
+from gateway.command_lag import Backlog
+from infra.kafka.clients import connection, new_admin
+from infra.process.settings import Settings
 from tests.support.fetched import counted_run
 from tests.support.records import create_topic, created
 from tests.support.service_process import eventually

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from command_api.command_log import CommandLog
-from infra.embedded.kafka import EmbeddedKafka
-from infra.health import Health
-from infra.settings import Settings
-from infra.topic_guard import create_topics
+from infra.kafka.topic_guard import create_topics
+from infra.process.health import Health
+from infra.process.settings import Settings
 from tests.support.embedded import jar_folder
+from tools.local_stack.embedded.kafka import EmbeddedKafka
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from aiokafka.errors import OutOfOrderSequenceNumber
 from command_api.command_log import CommandLog, NotAcknowledged
 from event_schemas.positions import CommandPlace
 from event_schemas.topics import COMMANDS
-from infra.embedded.kafka import EmbeddedKafka
-from infra.health import Health
-from infra.kafka import new_admin, partition_of
-from infra.settings import Settings
+from infra.kafka.clients import new_admin, partition_of
+from infra.process.health import Health
+from infra.process.settings import Settings
 from tests.support.service_process import eventually
 from tests.support.topics import read_topic
+from tools.local_stack.embedded.kafka import EmbeddedKafka
 
 TRACE = ("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 

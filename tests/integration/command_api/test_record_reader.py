@@ -10,12 +10,12 @@ from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
 from event_schemas.topics import COMMANDS
-from infra import record_reader
-from infra.embedded.kafka import EmbeddedKafka
-from infra.kafka import new_admin
-from infra.record_reader import RecordReader, Unanswered
-from infra.settings import Settings
+from infra.event_log import lookup as record_reader
+from infra.event_log.lookup import RecordReader, Unanswered
+from infra.kafka.clients import new_admin
+from infra.process.settings import Settings
 from tests.support.topics import append_bytes
+from tools.local_stack.embedded.kafka import EmbeddedKafka
 
 
 @pytest.fixture

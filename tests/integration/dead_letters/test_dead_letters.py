@@ -14,12 +14,12 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS
-from infra.dead_letters import DeadLetter, DeadLetters, Headers, Place, RawRecord, Settled, append_bytes, read_dead_letters
-from infra.health import Health
-from infra.kafka import new_producer, new_reader
-from infra.log_reader import log_ends, read_ranges
-from infra.settings import Settings
-from infra.topic_guard import create_topics, wait_for_topics
+from infra.event_log.dead_letters import DeadLetter, DeadLetters, Headers, Place, RawRecord, Settled, append_bytes, read_dead_letters
+from infra.event_log.reader import log_ends, read_ranges
+from infra.kafka.clients import new_producer, new_reader
+from infra.kafka.topic_guard import create_topics, wait_for_topics
+from infra.process.health import Health
+from infra.process.settings import Settings
 from tests.support.records import create_topic
 
 JUNK = bytes(range(256)) * 3

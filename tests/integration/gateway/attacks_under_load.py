@@ -16,12 +16,12 @@ from pathlib import Path
 import httpx
 import psutil
 
-from infra.embedded.kafka import EmbeddedKafka
-from infra.settings import Settings
-from infra.topic_guard import create_topics
+from infra.kafka.topic_guard import create_topics
+from infra.process.settings import Settings
 from tests.support.attacks import ORDER
 from tests.support.embedded import jar_folder
 from tests.support.service_process import CHECKOUT, ServiceProcess, free_port
+from tools.local_stack.embedded.kafka import EmbeddedKafka
 
 
 async def _post(client: httpx.AsyncClient, latencies: list[float], refused: list[int]) -> None:
@@ -84,10 +84,7 @@ def main() -> None:
             "ORDERS_HOME": name,
         }
         asyncio.run(create_topics(Settings(**environment)))
-        services = [
-            ServiceProcess(module, environment, Path(name) / f"{module}.log").start()
-            for module in ("order_service.gateway", "order_aggregate")
-        ]
+        services = [ServiceProcess(module, environment, Path(name) / f"{module}.log").start() for module in ("gateway", "order_aggregate")]
         try:
             asyncio.run(services[1].until("running", 60))
             process = services[0].process

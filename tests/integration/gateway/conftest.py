@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.embedded.kafka import EmbeddedKafka
-from infra.embedded.postgres import EmbeddedPostgres
-from infra.settings import Settings
-from infra.topic_guard import create_topics
+from infra.kafka.topic_guard import create_topics
+from infra.process.settings import Settings
 from tests.support.embedded import jar_folder
 from tests.support.service_process import ServiceProcess, eventually, free_port
+from tools.local_stack.embedded.kafka import EmbeddedKafka
+from tools.local_stack.embedded.postgres import EmbeddedPostgres
 
 ORDER: dict[str, Any] = {"customer_id": "ada", "currency": "EUR", "lines": [{"sku": "tea", "quantity": 2, "unit_price": "4.50"}]}
 
@@ -59,7 +59,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 async def gateway(stack: Stack) -> AsyncIterator[ServiceProcess]:
     """The gateway, taking orders."""
-    process = stack.service("order_service.gateway", "gateway").start()
+    process = stack.service("gateway", "gateway").start()
 
     async def takes_orders() -> bool:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from projections.tables import FOLD_VERSION
+from projections.tables.registry import FOLD_VERSION
 from tests.integration.gateway.conftest import ORDER, Stack
 from tests.support.releases import NEW_COLUMN, Release, changed_release, counting_units
 from tests.support.service_process import CHECKOUT, ServiceProcess, eventually
@@ -81,7 +81,7 @@ class Deployment:
 
     def __init__(self, stack: Stack, old: Release) -> None:
         self._stack, self._old = stack, old
-        self.gateway, self.projections = old.service("order_service.gateway"), old.service("projections")
+        self.gateway, self.projections = old.service("gateway"), old.service("projections")
         self.said: list[str] = []
 
     async def start(self) -> None:
@@ -91,7 +91,7 @@ class Deployment:
     async def step(self, name: str, new: Release) -> None:
         if name == "gateway":
             self.gateway.stop()
-            self.gateway = await self._started(new.service("order_service.gateway"))
+            self.gateway = await self._started(new.service("gateway"))
         elif name == "projections":
             self.projections.stop()
             self.projections = await self._started(new.service("projections"))
@@ -204,7 +204,7 @@ async def test_ten_random_orders_of_steps_under_50_orders_a_second(stack, tmp_pa
 
 async def test_rows_that_lack_a_column_are_refused_with_the_missing_step_and_all_others_are_read(stack, tmp_path):
     release = Release(changed_release(tmp_path / "next", *NEW_COLUMN, newer=100), stack.environment, tmp_path)
-    gateway = release.service("order_service.gateway").start()
+    gateway = release.service("gateway").start()
     try:
         await gateway.until("running", 60)
         async with httpx.AsyncClient(base_url=stack.url, timeout=10) as client:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from event_schemas.codec import decode_command
+from event_schemas.decoding import decode_command
 from event_schemas.topics import COMMANDS
 from tests.integration.gateway.conftest import ORDER, Stack
 from tests.support.service_process import ServiceProcess, eventually, free_port
@@ -98,7 +98,7 @@ async def test_the_broker_goes_and_comes_back(client: httpx.AsyncClient, stack: 
 @pytest.mark.parametrize("missing", ["KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"])
 async def test_what_is_not_configured_is_said_and_waited_for(stack: Stack, missing: str):
     environment = {**stack.environment, missing: "", "ORDERS_HTTP_PORT": str(free_port())}
-    process = ServiceProcess("order_service.gateway", environment, stack.folder / f"without-{missing}.log").start()
+    process = ServiceProcess("gateway", environment, stack.folder / f"without-{missing}.log").start()
     try:
         assert missing in str(await process.until("waiting"))
         assert process.stop(3) == 0
@@ -107,7 +107,7 @@ async def test_what_is_not_configured_is_said_and_waited_for(stack: Stack, missi
 
 
 async def test_a_port_in_use_is_named_with_its_setting(stack: Stack, gateway: ServiceProcess):
-    second = stack.service("order_service.gateway", "second").start()
+    second = stack.service("gateway", "second").start()
     assert second.process is not None
     assert second.process.wait(15) == 1
     assert "change ORDERS_HTTP_PORT" in second.log.read_text()
@@ -115,7 +115,7 @@ async def test_a_port_in_use_is_named_with_its_setting(stack: Stack, gateway: Se
 
 async def test_it_stops_within_three_seconds(stack: Stack, workers: list[ServiceProcess]):
     environment = {**stack.environment, "ORDERS_HTTP_PORT": str(free_port())}
-    process = ServiceProcess("order_service.gateway", environment, stack.folder / "stopping.log").start()
+    process = ServiceProcess("gateway", environment, stack.folder / "stopping.log").start()
     try:
         await process.until("running")
         assert process.stop(3) == 0
@@ -127,7 +127,7 @@ async def test_it_stops_within_three_seconds(stack: Stack, workers: list[Service
 async def test_the_feed_is_streamed_snapshot_first_and_ends_with_a_word_when_the_gateway_stops(stack: Stack, workers: list[ServiceProcess]):
     url = f"http://127.0.0.1:{free_port()}"
     environment = {**stack.environment, "ORDERS_HTTP_PORT": url.rpartition(":")[2]}
-    process = ServiceProcess("order_service.gateway", environment, stack.folder / "streaming.log").start()
+    process = ServiceProcess("gateway", environment, stack.folder / "streaming.log").start()
     try:
         await process.until("running")
         wait = {"Prefer": "wait=10, for=visible"}

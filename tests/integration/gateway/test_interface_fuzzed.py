@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemathesis import Case
 from schemathesis.generation.stateful import run_state_machine_as_test
 
-from order_service.gateway import openapi_document
+from gateway.app import openapi_document
 from tests.integration.gateway.conftest import Stack
 from tests.support.service_process import ServiceProcess
 

@@ -11,7 +11,7 @@ from aiokafka.structs import TopicPartition
 
 from event_schemas.positions import CommandPlace, Position
 from event_schemas.topics import COMMANDS, EVENTS
-from infra.kafka import new_admin
+from infra.kafka.clients import new_admin
 from tests.integration.gateway.conftest import ORDER, Stack
 from tests.support.service_process import ServiceProcess, eventually, free_port
 from tests.support.topics import read_topic
@@ -89,7 +89,7 @@ async def test_a_repeat_through_a_gateway_that_has_just_started(client: httpx.As
     """It has seen nothing of the log: the read models know."""
     first = await client.post("/orders", json=ORDER, headers=waited("once"))
     port = str(free_port())
-    process = ServiceProcess("order_service.gateway", {**stack.environment, "ORDERS_HTTP_PORT": port}, stack.folder / "fresh.log").start()
+    process = ServiceProcess("gateway", {**stack.environment, "ORDERS_HTTP_PORT": port}, stack.folder / "fresh.log").start()
     try:
         await process.until("running")
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as fresh:
@@ -153,7 +153,7 @@ async def test_read_models_that_are_behind(client: httpx.AsyncClient, projection
         await eventually(lambda: _decided(client, location))
         port = str(free_port())
         environment = {**stack.environment, "ORDERS_HTTP_PORT": port}
-        process = ServiceProcess("order_service.gateway", environment, stack.folder / "behind.log").start()
+        process = ServiceProcess("gateway", environment, stack.folder / "behind.log").start()
         try:
             await process.until("running")
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as fresh:
@@ -275,7 +275,7 @@ async def test_waits_that_end_are_cut_or_whose_client_is_gone_leave_nothing(
 
 async def test_a_gateway_that_stops_answers_those_who_wait(stack: Stack, aggregate: ServiceProcess):
     port = str(free_port())
-    process = ServiceProcess("order_service.gateway", {**stack.environment, "ORDERS_HTTP_PORT": port}, stack.folder / "ends.log").start()
+    process = ServiceProcess("gateway", {**stack.environment, "ORDERS_HTTP_PORT": port}, stack.folder / "ends.log").start()
     try:
         await process.until("running")
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:

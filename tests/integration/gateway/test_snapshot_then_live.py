@@ -10,10 +10,10 @@ import orjson
 import pytest
 from websockets.asyncio.client import connect
 
-from infra.health import Health
-from infra.log_tail import LogTail
-from infra.settings import Settings
-from notifier.server import FeedServer
+from infra.event_log.tail import LogTail
+from infra.process.health import Health
+from infra.process.settings import Settings
+from notifier.websocket.server import FeedServer
 from tests.integration.gateway.conftest import ORDER, Stack
 from tests.support.service_process import ServiceProcess
 
@@ -97,8 +97,8 @@ async def read_model(client: httpx.AsyncClient, customer_id: str, position: str)
 async def test_snapshot_and_live_are_the_read_model(
     client: httpx.AsyncClient, workers: list[ServiceProcess], feed_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifier.snapshots._PAGE", 7)
-    monkeypatch.setattr("notifier.snapshots.PIECE_BYTES", 1_000)
+    monkeypatch.setattr("notifier.order_pages._PAGE", 7)
+    monkeypatch.setattr("notifier.order_pages.PIECE_BYTES", 1_000)
     chance, orders, followers, following = random.Random(1), [], [], []
     for number in range(_WRITES):
         if number % 10 == 9:

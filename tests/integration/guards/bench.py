@@ -11,16 +11,16 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from event_schemas.commands import Command
 from event_schemas.topics import COMMANDS, EVENTS
-from infra.dead_letters import DeadLetters
-from infra.fetches import Progress
-from infra.health import Health
-from infra.kafka import new_reader, partition_of
-from infra.log_reader import log_beginnings, log_ends, read_range
-from infra.settings import Settings
+from infra.event_log.dead_letters import DeadLetters
+from infra.event_log.reader import log_beginnings, log_ends, read_range
+from infra.faust.fetches import Progress
+from infra.kafka.clients import new_reader, partition_of
+from infra.process.health import Health
+from infra.process.settings import Settings
 from order_aggregate.assignment import Assignment, take_over
+from order_aggregate.command_handler import AggregateWorker, Edges
 from order_aggregate.record_appender import RecordAppender
 from order_aggregate.snapshots import Snapshots
-from order_aggregate.worker import AggregateWorker, Edges
 from tests.support.given import Envelope
 from tests.support.raw_log import LogVerdict, judge_log
 

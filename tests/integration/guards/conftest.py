@@ -7,16 +7,16 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS, TOPICS
-from infra.embedded.kafka import EmbeddedKafka
-from infra.health import Health
-from infra.kafka import new_producer, new_reader
-from infra.log_reader import log_ends
-from infra.settings import Settings
-from infra.topic_guard import create_topics, wait_for_topics
+from infra.event_log.reader import log_ends
+from infra.kafka.clients import new_producer, new_reader
+from infra.kafka.topic_guard import create_topics, wait_for_topics
+from infra.process.health import Health
+from infra.process.settings import Settings
 from tests.integration.guards.bench import PARTITIONS, Bench, Ended
 from tests.support.embedded import jar_folder
 from tests.support.records import create_topic
 from tests.support.service_process import eventually
+from tools.local_stack.embedded.kafka import EmbeddedKafka
 
 _numbers = count()
 

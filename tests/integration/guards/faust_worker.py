@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.faust_app import FetchApp, hardened_app
-from infra.fetch_worker import FetchWorker
-from infra.fetches import Progress, Records
-from infra.kafka import new_producer
-from infra.settings import Settings
+from infra.faust.app import FetchApp, hardened_app
+from infra.faust.fetches import Progress, Records
+from infra.faust.worker import FetchWorker
+from infra.kafka.clients import new_producer
+from infra.process.settings import Settings
 
 
 @dataclass

@@ -22,10 +22,10 @@ from faust.transport.producer import ProducerBuffer
 from faust.types.tuples import Message
 
 from event_schemas.topics import AGGREGATE_GROUP
-from infra.faust_app import FetchApp, hardened_app
-from infra.fetch_worker import FetchWorker
-from infra.kafka import connection, new_admin
-from projections.agent import GROUP
+from infra.faust.app import FetchApp, hardened_app
+from infra.faust.worker import FetchWorker
+from infra.kafka.clients import connection, new_admin
+from projections.live.agent import GROUP
 from tests.integration.guards.bench import Ended
 from tests.integration.guards.faust_worker import Notes, append_all, running, until
 from tests.support.house import ROOT
@@ -211,7 +211,7 @@ async def test_fausts_web_server(shared_settings, monkeypatch, enabled):
     def on_that_port(*arguments: Any, **named: Any) -> FetchApp:
         return FetchApp(*arguments, **(named | {"web_port": port} | ({"web_enabled": True} if enabled else {})))
 
-    monkeypatch.setattr("infra.faust_app.FetchApp", on_that_port)
+    monkeypatch.setattr("infra.faust.app.FetchApp", on_that_port)
     async with running(shared_settings, topic, Notes(), group=topic) as app:
         assert app.conf.web_bind == "0.0.0.0"  # every address
         assert await _answers(port) == enabled
@@ -289,7 +289,7 @@ async def test_with_ending_the_process_nothing_is_taken_after_a_fetch_that_faile
 
     original = FetchWorker.take
     monkeypatch.setattr(FetchWorker, "take", take)
-    monkeypatch.setattr("infra.fetch_worker.end_process", end)
+    monkeypatch.setattr("infra.faust.worker.end_process", end)
     topic, notes = f"guards-{uuid4().hex[:8]}", Notes(fails_once=ValueError("unexpected"))
     await create_topic(shared_settings, topic)
     await append_all(shared_settings, topic, [b"one", b"two"])
@@ -312,7 +312,7 @@ async def _the_coordinator_is_away(settings, monkeypatch) -> tuple[list[bytes | 
     async def away() -> bool:
         return False
 
-    monkeypatch.setattr("infra.fetch_worker.end_process", end)
+    monkeypatch.setattr("infra.faust.worker.end_process", end)
     await create_topic(settings, topic)
     lasting = settings.model_copy(update={"session_timeout_s": 15.0})
     async with running(lasting, topic, notes, group=topic, looks_beyond_s=2.0) as app:
@@ -331,7 +331,7 @@ async def test_without_the_look_at_standing_still_a_worker_ends_because_its_coor
         age = self._clock() - self._confirmed_at
         return age if age > session_timeout_s else None
 
-    monkeypatch.setattr("infra.membership.Membership.slept_through_s", unconfirmed)
+    monkeypatch.setattr("infra.faust.group_membership.Membership.slept_through_s", unconfirmed)
     seen, ends = await _the_coordinator_is_away(shared_settings, monkeypatch)
 
     assert seen == [b"before"]
@@ -340,6 +340,6 @@ async def test_without_the_look_at_standing_still_a_worker_ends_because_its_coor
 
 async def test_with_the_look_at_standing_still_a_worker_goes_on_while_its_coordinator_is_away(shared_settings, monkeypatch):
     # On a busy machine a process may well stand still for two seconds; frozen it is only after more.
-    monkeypatch.setattr("infra.membership.STOOD_STILL_S", 60.0)
+    monkeypatch.setattr("infra.faust.group_membership.STOOD_STILL_S", 60.0)
 
     assert await _the_coordinator_is_away(shared_settings, monkeypatch) == ([b"before", b"meanwhile"], 0)

@@ -7,18 +7,18 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from event_schemas.topics import COMMANDS, DAY_MS, EVENTS
-from infra.kafka import new_admin
-from infra.packed import PackedSet
+from infra.kafka.clients import new_admin
 from order_aggregate import assignment, command_retention
 from order_aggregate.assignment import take_over
 from order_aggregate.command_retention import delete_old_commands
-from order_aggregate.partition import Partition
+from order_aggregate.id_tables import PackedSet
+from order_aggregate.partition_state import Partition
 from tests.support.given import cancel, create, ship
 
 
 def take_whatever_comes(monkeypatch) -> None:
     """`next` taken out."""
-    monkeypatch.setattr("order_aggregate.worker.run_from", lambda _next, records: (records, False))
+    monkeypatch.setattr("order_aggregate.command_handler.run_from", lambda _next, records: (records, False))
 
 
 async def _a_fetch_lacks_a_command(bench):

@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
 
 from event_schemas.topics import EVENTS
-from infra.gate import Counted, judge
+from infra.event_log.gate import Counted, judge
 from order_aggregate.record_appender import RecordAppender
 from tests.integration.guards.bench import Ended, LosingProducer
 from tests.support.given import create, ship
@@ -171,7 +171,7 @@ async def test_without_ending_when_every_send_is_refused_an_aggregate_never_deci
 
     for _ in range(5):
         await worker.take_over()
-        with pytest.raises(OutOfOrderSequenceNumber):  # leaves `handle`: infra/fetch_worker.py ends the process
+        with pytest.raises(OutOfOrderSequenceNumber):  # leaves `handle`: infra/faust/worker.py ends the process
             await worker.handle(await bench.commands())
     assert len((await bench.verdict()).lost) == 1
 

@@ -5,17 +5,18 @@ from dataclasses import replace
 import pytest
 from aiokafka.errors import KafkaError
 
-from event_schemas.codec import decode_command, decode_record
+from event_schemas.decoding import decode_command, decode_record
 from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS
-from infra import dead_letters, log_reader, partition_fold
-from infra.dead_letters import read_dead_letters
-from infra.kafka import new_reader, partition_of
-from infra.log_reader import BrokenLog
-from infra.snapshot_file import read_snapshot, write_snapshot
+from infra.event_log import dead_letters, partition_fold
+from infra.event_log import reader as log_reader
+from infra.event_log.dead_letters import read_dead_letters
+from infra.event_log.reader import BrokenLog
+from infra.kafka.clients import new_reader, partition_of
 from order_aggregate import snapshots as snapshots_module
-from order_aggregate.partition import Partition
+from order_aggregate.command_handler import AggregateWorker
+from order_aggregate.partition_state import Partition
+from order_aggregate.snapshot_file import read_snapshot, write_snapshot
 from order_aggregate.snapshots import Snapshots
-from order_aggregate.worker import AggregateWorker
 from tests.integration.guards.bench import PARTITIONS, LosingProducer
 from tests.support.given import Envelope, create, ship
 
@@ -38,7 +39,7 @@ async def _a_misrouted_command(bench):
 
 
 async def test_without_the_look_at_the_route_an_order_gets_a_second_history_on_another_partition(bench, monkeypatch):
-    monkeypatch.setattr("order_aggregate.worker._readable", lambda kafka_record, _lives_on: decode_command(kafka_record.value))
+    monkeypatch.setattr("order_aggregate.command_handler._readable", lambda kafka_record, _lives_on: decode_command(kafka_record.value))
     key = await _a_misrouted_command(bench)
 
     assert key in [record.key for record in await bench.read(EVENTS)]
@@ -174,7 +175,7 @@ def _flip_the_order(bench):
 
 
 async def test_without_the_checksum_a_flipped_bit_in_a_snapshot_forks_an_order(bench, monkeypatch):
-    monkeypatch.setattr("infra.snapshot_file._checksum", lambda _content: bytes(32))
+    monkeypatch.setattr("order_aggregate.snapshot_file._checksum", lambda _content: bytes(32))
 
     assert await _an_order_after_a_snapshot(bench, _flip_the_order(bench))
 

@@ -13,11 +13,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from event_schemas.feed import SUBPROTOCOL
-from infra.health import Health
-from infra.log_tail import LogTail
-from infra.settings import Settings
+from infra.event_log.tail import LogTail
+from infra.process.health import Health
+from infra.process.settings import Settings
 from notifier.limits import Limits
-from notifier.server import FeedServer
+from notifier.websocket.server import FeedServer
 from tests.support.records import TestLog
 
 DEADLINE_S = 15.0

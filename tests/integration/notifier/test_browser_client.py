@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from notifier.client_ends import closed
-from notifier.client_items import CaughtUp, Event, FeedStopped, Item, Joined, Lost, Passed, Reset, Snapshot
-from notifier.client_state import Following, Wanted
+from notifier.client.endings import closed
+from notifier.client.items import CaughtUp, Event, FeedStopped, Item, Joined, Lost, Passed, Reset, Snapshot
+from notifier.client.state import Following, Wanted
 from notifier.feed import Feed
-from notifier.server import FeedServer
+from notifier.websocket.server import FeedServer
 from tests.integration.notifier.conftest import RunningFeed, until
 from tests.support.chromium import Page, browser, find_chromium
 from tests.support.house import ROOT
@@ -249,7 +249,7 @@ _STREAM = """
 async def test_the_browser_s_own_client_of_streams_goes_on_where_it_was(
     page: Page, site: SseSite, feed: RunningFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifier.sse._RETRY_MS", (20, 50))
+    monkeypatch.setattr("notifier.sse.streams._RETRY_MS", (20, 50))
     await page.open(site.url("/health/live"))
     await page.run(_STREAM)
     await page.until("window.items.some(({ kind }) => kind === 'caught_up')")

@@ -10,13 +10,13 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.protocol import State
 
-from infra.embedded.kafka import EmbeddedKafka
-from infra.kafka import new_admin
+from infra.kafka.clients import new_admin
 from notifier import stalls
 from notifier.metrics import SLOW_CLOSES
 from tests.integration.notifier.conftest import FeedClient, RunningFeed, StartFeed, until
 from tests.support.embedded import jar_folder
 from tests.support.records import TestLog, create_topic, created, shipped
+from tools.local_stack.embedded.kafka import EmbeddedKafka
 
 LONG = "x" * 190
 

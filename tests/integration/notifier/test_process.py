@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 from websockets.asyncio.client import connect
 
-from infra.embedded.ports import free_port
-from infra.settings import Settings
-from infra.topic_guard import create_topics
+from infra.kafka.topic_guard import create_topics
+from infra.process.settings import Settings
+from order_service.stack.ports import free_port
 from tests.integration.notifier.conftest import FeedClient
 
 CHECKOUT = Path(__file__).parents[3]

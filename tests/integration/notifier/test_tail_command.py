@@ -11,9 +11,9 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from infra.embedded.ports import free_port
-from notifier.server import FeedServer
-from order_service.commands.tail_feed import Follower
+from notifier.websocket.server import FeedServer
+from order_service.commands.tail.feed import Follower
+from order_service.stack.ports import free_port
 from tests.integration.notifier.conftest import RunningFeed, until
 from tests.support.records import created, rejected, shipped
 

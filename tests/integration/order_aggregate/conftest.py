@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.embedded.kafka import EmbeddedKafka
-from infra.settings import Settings
+from infra.process.settings import Settings
 from tests.support.embedded import jar_folder
 from tests.support.service_process import ServiceProcess
+from tools.local_stack.embedded.kafka import EmbeddedKafka
 
 
 @pytest.fixture

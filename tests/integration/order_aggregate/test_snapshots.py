@@ -7,11 +7,11 @@ from uuid import uuid4
 import pytest
 
 from event_schemas.topics import EVENTS
-from infra.settings import Settings
-from infra.topic_guard import create_topics
+from infra.kafka.topic_guard import create_topics
+from infra.process.settings import Settings
 from order_aggregate import assignment
 from order_aggregate.assignment import take_over
-from order_aggregate.partition import Partition
+from order_aggregate.partition_state import Partition
 from order_aggregate.snapshots import Snapshots
 from tests.support.given import Envelope, cancel, create, ship
 from tests.support.topics import append_bytes

@@ -14,19 +14,19 @@ from psycopg import sql
 
 from event_schemas.positions import LogIdentity
 from event_schemas.topics import EVENTS, TOPICS
-from infra.database import DatabaseSession, new_snapshot_pool
-from infra.embedded.kafka import EmbeddedKafka
-from infra.health import Health
-from infra.kafka import new_admin, new_producer
-from infra.postgres_table import ProjectionTable
-from infra.settings import Settings
-from infra.topic_guard import check_topics, create_topics
-from projections.checkpoints import Checkpoint
-from projections.projector import Projector
-from projections.read_models import ReadModels
-from projections.tables import TABLES
+from infra.kafka.clients import new_admin, new_producer
+from infra.kafka.topic_guard import check_topics, create_topics
+from infra.postgres.connections import DatabaseSession, new_snapshot_pool
+from infra.postgres.faust_store import ProjectionTable
+from infra.process.health import Health
+from infra.process.settings import Settings
+from projections.live.projector import Projector
+from projections.queries.read_models import ReadModels
+from projections.store.checkpoints import Checkpoint
+from projections.tables.registry import TABLES
 from tests.support.embedded import jar_folder
 from tests.support.records import TestLog
+from tools.local_stack.embedded.kafka import EmbeddedKafka
 
 PARTITIONS = 3
 FIRST = "projections_1"

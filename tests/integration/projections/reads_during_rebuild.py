@@ -24,14 +24,14 @@ from uuid import UUID
 import aiohttp
 import psycopg
 
-from infra.embedded.kafka import EmbeddedKafka
-from infra.embedded.postgres import EmbeddedPostgres
-from infra.settings import Settings
-from infra.topic_guard import create_topics
-from projections.bench_log import bench_records, write_bench_log
+from infra.kafka.topic_guard import create_topics
+from infra.process.settings import Settings
 from tests.integration.projections.rebuilds_under_load import say
 from tests.support.embedded import jar_folder
 from tests.support.service_process import CHECKOUT, ServiceProcess, free_port
+from tools.bench.floors.orders_log import bench_records, write_bench_log
+from tools.local_stack.embedded.kafka import EmbeddedKafka
+from tools.local_stack.embedded.postgres import EmbeddedPostgres
 
 _KNOWN = 2_000
 
@@ -111,7 +111,7 @@ async def measure(settings: Settings, environment: dict[str, str], folder: Path,
     say(f"{records} records of {arguments.orders} orders; load of the machine {os.getloadavg()[0]:.1f}")
     known = [record.order_id for record, _ in zip(bench_records(min(arguments.orders, _KNOWN)), range(_KNOWN), strict=False)]
     async with AsyncExitStack() as stack:
-        for module in ("projections", "order_service.gateway"):
+        for module in ("projections", "gateway"):
             service = ServiceProcess(module, environment, folder / f"{module}.log")
             stack.callback(service.end)
             service.start()

@@ -10,15 +10,15 @@ from aiokafka import ConsumerRecord
 
 from event_schemas.events import Record
 from event_schemas.topics import EVENTS
-from infra.settings import Settings
-from projections.bench_log import bench_records
-from projections.rebuild import Rebuild, RebuildOptions
-from projections.repair import Repaired
-from projections.verification import Findings
-from projections.verify import VerifyOptions, verify
+from infra.process.settings import Settings
+from projections.rebuild.rebuild import Rebuild, RebuildOptions
+from projections.verification.repair import Repaired
+from projections.verification.verification import Findings
+from projections.verification.verify import VerifyOptions, verify
 from tests.integration.projections.conftest import Database, Worker
 from tests.support.records import TestLog, rejected
 from tests.support.topics import read_topic
+from tools.bench.floors.orders_log import bench_records
 
 PARTITIONS = 4
 

@@ -6,10 +6,10 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.errors import LockNotAvailable
 
-from infra.database import DatabaseSession
-from infra.health import Health
-from projections.generations import create_generation, ensure_live_generation
-from projections.tables import FOLD_VERSION
+from infra.postgres.connections import DatabaseSession
+from infra.process.health import Health
+from projections.store.generations import create_generation, ensure_live_generation
+from projections.tables.registry import FOLD_VERSION
 from tests.integration.projections.conftest import FIRST, make_worker
 from tests.support.fetched import fetched_run
 from tests.support.records import created
@@ -40,7 +40,7 @@ async def test_a_worker_does_not_write_what_another_release_folded(worker, datab
     assert database.everything() == before
 
     database.run(f"update projections.generations set fold_version = {FOLD_VERSION}")
-    monkeypatch.setattr("projections.projector.time.monotonic", lambda: 1e12)
+    monkeypatch.setattr("projections.live.projector.time.monotonic", lambda: 1e12)
     assert dict((await worker.projector.handle({})).reopen) == {0: 1}
     assert worker.health.detail is None
 
@@ -49,7 +49,7 @@ async def test_partitions_that_wait_are_opened_again_although_others_bring_recor
     database.run(f"update projections.generations set fold_version = {FOLD_VERSION + 1}")
     assert (await worker.projector.handle({0: fetched_run([created()])})).closed == frozenset({0})
     database.run(f"update projections.generations set fold_version = {FOLD_VERSION}")
-    monkeypatch.setattr("projections.projector.time.monotonic", lambda: 1e12)
+    monkeypatch.setattr("projections.live.projector.time.monotonic", lambda: 1e12)
 
     progress = await worker.projector.handle({1: fetched_run([created()], partition=1)})
 
@@ -95,7 +95,7 @@ async def test_a_partition_whose_checkpoint_is_not_from_this_log_waits_and_the_o
 
     worker.witness.objecting = {}
     assert dict((await worker.projector.handle({})).reopen) == {}  # not before it is time to look again
-    monkeypatch.setattr("projections.projector.time.monotonic", lambda: 1e12)
+    monkeypatch.setattr("projections.live.projector.time.monotonic", lambda: 1e12)
     assert dict((await worker.projector.handle({})).reopen) == {1: 0}
     assert worker.health.detail is None
 

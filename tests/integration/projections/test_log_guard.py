@@ -6,9 +6,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from event_schemas.topics import EVENTS, TOPICS
-from infra.health import Health
-from infra.kafka import new_admin
-from infra.topic_guard import topics_watched
+from infra.kafka.clients import new_admin
+from infra.kafka.topic_guard import topics_watched
+from infra.process.health import Health
 from tests.integration.projections.rebuild_kit import some_records
 from tests.support.fetched import fetched_run
 from tests.support.records import created
@@ -42,7 +42,7 @@ async def test_a_topic_that_is_altered_later_is_noticed_and_forgiven(stand):
 
 
 async def test_a_log_that_is_replaced_while_records_come_is_not_applied(worker, database, monkeypatch):
-    monkeypatch.setattr("projections.log_recheck.RECHECK_S", 0.0)
+    monkeypatch.setattr("projections.live.log_recheck.RECHECK_S", 0.0)
     worker.projector._recheck._look_at = 0.0
     await worker.projector.handle({0: fetched_run([created()]), 1: fetched_run([created()], partition=1)})
     worker.witness.objecting = {0: "the log ends at 0: `./orders projections rebuild --promote`"}
@@ -58,7 +58,7 @@ async def test_a_log_that_is_replaced_while_records_come_is_not_applied(worker, 
     assert dict((await worker.projector.handle({1: fetched_run([created()], start=1, partition=1)})).done) == {1: 2}
 
     worker.witness.objecting = {}
-    monkeypatch.setattr("projections.projector.time.monotonic", lambda: 1e12)
+    monkeypatch.setattr("projections.live.projector.time.monotonic", lambda: 1e12)
     assert dict((await worker.projector.handle({})).reopen) == {0: 1}
     assert worker.health.detail is None
 
@@ -74,9 +74,9 @@ async def test_a_recheck_forgets_partitions_that_went_to_another_worker(worker):
 
 
 async def test_checkpoints_beyond_the_logs_end_keep_a_worker_waiting_with_what_to_do(stand):
-    from infra.kafka import new_piece_reader
-    from projections.checkpoints import Checkpoint
-    from projections.log_witness import KafkaWitness
+    from infra.kafka.clients import new_piece_reader
+    from projections.live.log_witness import KafkaWitness
+    from projections.store.checkpoints import Checkpoint
 
     await stand.append(some_records(5))
     witness = KafkaWitness(lambda: new_piece_reader(stand.settings, "tests"))

@@ -8,18 +8,19 @@ import psycopg
 import pytest
 
 from event_schemas.positions import LogIdentity
-from infra.database import connection_arguments, new_snapshot_pool
-from infra.health import Health
-from order_service.gateway import create_app
-from projections import daily_sales, order_details, rebuild
-from projections.generation_choice import Refused
-from projections.generation_writer import Poison
-from projections.parking import discard, retry
-from projections.promotion import Promoter
-from projections.query_api import create_query_router
-from projections.read_models import ReadModels
-from projections.rebuild_fleet import RebuildStopped
-from projections.rebuild_worker import _fill_all
+from gateway.app import create_app
+from infra.postgres.connections import connection_arguments, new_snapshot_pool
+from infra.process.health import Health
+from projections.queries.api import create_query_router
+from projections.queries.read_models import ReadModels
+from projections.rebuild import rebuild
+from projections.rebuild.choice import Refused
+from projections.rebuild.fleet import RebuildStopped
+from projections.rebuild.promotion import Promoter
+from projections.rebuild.worker import _fill_all
+from projections.rebuild.writer import Poison
+from projections.tables import daily_sales, order_details
+from projections.verification.parked_retry import discard, retry
 from tests.integration.projections.conftest import FIRST, FakeLogEnd
 from tests.integration.projections.rebuild_kit import PARTITIONS
 from tests.support.records import cancelled, created, shipped

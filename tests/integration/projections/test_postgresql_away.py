@@ -10,17 +10,17 @@ import httpx
 import psutil
 import pytest
 
-from infra.database import DatabaseSession, NoDatabase, connection_arguments, database_address, new_snapshot_pool
-from infra.embedded.postgres import EmbeddedPostgres
-from infra.health import Health
-from infra.settings import Settings
-from order_service.gateway import create_app
-from projections.query_api import create_query_router
-from projections.read_models import ReadModels
+from gateway.app import create_app
+from infra.postgres.connections import DatabaseSession, NoDatabase, connection_arguments, database_address, new_snapshot_pool
+from infra.process.health import Health
+from infra.process.settings import Settings
+from projections.queries.api import create_query_router
+from projections.queries.read_models import ReadModels
 from tests.integration.projections.conftest import FakeLogEnd, make_worker
 from tests.support.fetched import fetched_run
 from tests.support.records import created
 from tests.support.service_process import eventually
+from tools.local_stack.embedded.postgres import EmbeddedPostgres
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from uuid import uuid4
 import pytest
 
 from event_schemas.topics import DEAD_LETTERS, EVENTS
-from infra.embedded.kafka import EmbeddedKafka
-from infra.kafka import new_producer
-from infra.settings import Settings
-from infra.topic_guard import create_topics
+from infra.kafka.clients import new_producer
+from infra.kafka.topic_guard import create_topics
+from infra.process.settings import Settings
 from tests.integration.projections.conftest import Database
 from tests.support.embedded import jar_folder
 from tests.support.records import TestLog, created, shipped
 from tests.support.service_process import ServiceProcess, eventually
 from tests.support.topics import read_topic
+from tools.local_stack.embedded.kafka import EmbeddedKafka
 
 
 @pytest.fixture

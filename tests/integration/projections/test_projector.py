@@ -5,8 +5,8 @@ import asyncio
 import psycopg
 import pytest
 
-from event_schemas.codec import NewerSchema
-from projections import projector as projector_module
+from event_schemas.decoding import NewerSchema
+from projections.live import projector as projector_module
 from tests.integration.projections.conftest import FIRST, Worker
 from tests.support.fetched import fetched, fetched_run
 from tests.support.records import cancelled, created, rejected, shipped

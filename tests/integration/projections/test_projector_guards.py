@@ -6,14 +6,14 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
-from infra.kafka import new_piece_reader
-from projections import projector as projector_module
-from projections import runs
-from projections.checkpoints import lock_checkpoints, read_checkpoints, save_checkpoints
-from projections.generations import live_generation
-from projections.log_witness import KafkaWitness
-from projections.projector import Projector
-from projections.tables import FOLD_VERSION
+from infra.kafka.clients import new_piece_reader
+from projections.live import projector as projector_module
+from projections.live import runs
+from projections.live.log_witness import KafkaWitness
+from projections.live.projector import Projector
+from projections.store.checkpoints import lock_checkpoints, read_checkpoints, save_checkpoints
+from projections.store.generations import live_generation
+from projections.tables.registry import FOLD_VERSION
 from tests.integration.projections.conftest import FIRST, make_topics_anew, make_worker
 from tests.integration.projections.rebuild_kit import PARTITIONS as COUNT
 from tests.integration.projections.rebuild_kit import some_records

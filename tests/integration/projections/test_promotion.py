@@ -7,15 +7,15 @@ import httpx
 import pytest
 
 from event_schemas.positions import LogIdentity, Position
-from infra.database import new_snapshot_pool
-from infra.health import Health
-from order_service.gateway import create_app
-from projections.generation_choice import Refused, drop_generation
-from projections.operations_api import create_operations_router
-from projections.promotion import Different, Promoter
-from projections.query_api import create_query_router
-from projections.read_models import ReadModels
-from projections.tables import FOLD_VERSION
+from gateway.app import create_app
+from infra.postgres.connections import new_snapshot_pool
+from infra.process.health import Health
+from projections.queries.api import create_query_router
+from projections.queries.operations_api import create_operations_router
+from projections.queries.read_models import ReadModels
+from projections.rebuild.choice import Refused, drop_generation
+from projections.rebuild.promotion import Different, Promoter
+from projections.tables.registry import FOLD_VERSION
 from tests.integration.projections.conftest import FIRST, FakeLogEnd
 from tests.integration.projections.rebuild_kit import PARTITIONS, some_records
 

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from event_schemas.positions import LogIdentity, Position
-from infra.health import Health
-from order_service.gateway import create_app
-from projections.query_api import create_query_router
-from projections.tables import FOLD_VERSION
+from gateway.app import create_app
+from infra.process.health import Health
+from projections.queries.api import create_query_router
+from projections.tables.registry import FOLD_VERSION
 from tests.integration.projections.conftest import FIRST
 from tests.support.fetched import fetched_run
 from tests.support.records import NOON, cancelled, created, rejected, shipped
@@ -226,7 +226,7 @@ async def test_a_read_waits_for_its_position(worker, client):
 
 
 async def test_a_position_that_does_not_come_is_answered_with_the_lag(worker, client, log_end, monkeypatch):
-    monkeypatch.setattr("projections.read_models.WAIT_S", 0.3)
+    monkeypatch.setattr("projections.queries.read_models.WAIT_S", 0.3)
     await worker.projector.handle({0: fetched_run([created()])})
     held = Position.parse((await client.get("/sales")).headers["orders-position"])
     log_end.lag = 12.5
@@ -247,8 +247,8 @@ async def test_a_position_of_another_log_is_refused(worker, client):
 
 async def test_a_thousand_waits_cost_one_poller_and_leave_nothing(worker, reads, client, monkeypatch):
     # A thousand requests take a busy machine longer than a client's patience.
-    monkeypatch.setattr("projections.read_models.WAIT_S", 60.0)
-    monkeypatch.setattr("projections.read_models.ANSWER_S", 60.0)
+    monkeypatch.setattr("projections.queries.read_models.WAIT_S", 60.0)
+    monkeypatch.setattr("projections.queries.read_models.ANSWER_S", 60.0)
     await worker.projector.handle({0: fetched_run([created()])})
     held = Position.parse((await client.get("/sales")).headers["orders-position"])
     wanted = Position(3, {0: 2}, held.digest).token()

@@ -3,11 +3,11 @@
 import pytest
 from psycopg import AsyncConnection
 
-from projections import daily_sales, order_details
-from projections.promotion import Promoter
-from projections.readable import Rebuilding
-from projections.snapshots import Snapshot, open_snapshot
-from projections.tables import FOLD_VERSION
+from projections.queries.read_snapshot import Snapshot, open_snapshot
+from projections.queries.readable import Rebuilding
+from projections.rebuild.promotion import Promoter
+from projections.tables import daily_sales, order_details
+from projections.tables.registry import FOLD_VERSION
 from tests.integration.projections.conftest import FIRST
 from tests.integration.projections.rebuild_kit import some_records
 

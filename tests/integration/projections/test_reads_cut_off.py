@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from psycopg.rows import dict_row
 
-from infra.problems import Problem
-from projections.snapshots import Snapshot
+from infra.http.problems import Problem
+from projections.queries.read_snapshot import Snapshot
 
 AT_ONCE = 40
 
@@ -39,7 +39,7 @@ async def test_reads_that_are_cut_off_leave_every_connection_usable(worker, read
 
 
 async def test_reads_whose_time_is_up_leave_every_connection_usable(worker, reads, monkeypatch):
-    monkeypatch.setattr("projections.read_models.ANSWER_S", 0.55)
+    monkeypatch.setattr("projections.queries.read_models.ANSWER_S", 0.55)
 
     async def stuck(snapshot: Snapshot) -> None:
         await snapshot.connection.execute("select pg_sleep(1.2)")

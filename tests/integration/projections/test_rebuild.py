@@ -13,15 +13,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 from psycopg import AsyncConnection
 
 from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS, TOPICS
-from infra.database import connection_arguments
-from infra.kafka import new_admin
-from order_service.commands.projections_asked import status_of
-from projections.checkpoints import read_checkpoints
-from projections.claims import Busy
-from projections.generation_writer import Overtaken, open_writer
-from projections.rebuild import Rebuild, RebuildOptions
-from projections.rebuild_fleet import RebuildStopped
-from projections.rebuild_progress import Progress
+from infra.kafka.clients import new_admin
+from infra.postgres.connections import connection_arguments
+from order_service.commands.projections.asked import status_of
+from projections.rebuild.fleet import RebuildStopped
+from projections.rebuild.progress import Progress
+from projections.rebuild.rebuild import Rebuild, RebuildOptions
+from projections.rebuild.writer import Overtaken, open_writer
+from projections.store.advisory_locks import Busy
+from projections.store.checkpoints import read_checkpoints
 from tests.integration.projections.conftest import FIRST
 from tests.integration.projections.rebuild_kit import some_records
 from tests.support.service_process import CHECKOUT, eventually

@@ -6,9 +6,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from infra.health import Health
-from order_service.gateway import create_app
-from projections.query_api import create_query_router
+from gateway.app import create_app
+from infra.process.health import Health
+from projections.queries.api import create_query_router
 from tests.support.fetched import fetched_run
 from tests.support.records import NOON, created, rejected, shipped
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from psycopg import sql
 
-from projections.tables import TABLES
+from projections.tables.registry import TABLES
 from tests.integration.projections.conftest import FIRST
 from tests.integration.projections.rebuild_kit import some_records
 

@@ -10,12 +10,12 @@ from aiokafka.admin import NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS, LARGEST_BATCH, TOPICS
-from infra.embedded.kafka import EmbeddedKafka
-from infra.settings import Settings
-from infra.topic_guard import check_topics, connected_admin, create_topics, find_topics
-from infra.topic_mending import mend_topics
+from infra.kafka.topic_guard import check_topics, connected_admin, create_topics, find_topics
+from infra.kafka.topic_mending import mend_topics
+from infra.process.settings import Settings
 from tests.support.embedded import jar_folder
 from tests.support.service_process import CHECKOUT, eventually
+from tools.local_stack.embedded.kafka import EmbeddedKafka
 
 _ODD = {"segment.bytes": "104857600", "min.insync.replicas": "1", "unclean.leader.election.enable": "false"}
 """Settings of the operator's own, which are nobody else's business."""

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from command_api.command_log import NotAcknowledged
-from event_schemas.codec import decode_command
+from event_schemas.decoding import decode_command
 from event_schemas.positions import CommandPlace
-from infra.gate import Counted
-from infra.outcomes import Outcome
-from order_aggregate.partition import Partition
+from infra.event_log.command_outcomes import Outcome
+from infra.event_log.gate import Counted
+from order_aggregate.partition_state import Partition
 
 
 @dataclass
@@ -50,7 +50,7 @@ class FakeLog:
 
 @dataclass
 class FakeFollower:
-    """Stands for order_service.gateway_outcomes.GatewayFollower. `read_up_to`: how many records the read models hold; None: all."""
+    """Stands for gateway.follower.GatewayFollower. `read_up_to`: how many records the read models hold; None: all."""
 
     log: FakeLog
     positioned: bool = True

@@ -18,9 +18,9 @@ from command_api.json_body import Malformed, parse_json
 from command_api.requests import CreateOrderRequest, RequestModel, parse_request
 from command_api.routes import create_command_router
 from event_schemas.commands import CancelOrder, ShipOrder
-from infra.health import Health
-from order_service.gateway import create_app
-from order_service.gateway_problems import render_problems
+from gateway.app import create_app
+from gateway.problems import render_problems
+from infra.process.health import Health
 from tests.unit.command_api.test_command_routes import BODY, JSON, RecordingLog
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -4,7 +4,7 @@ import pytest
 
 from command_api.headers import CommandHeaders, read_correlation, read_headers
 from event_schemas.codes import Code
-from infra.problems import Problem
+from infra.http.problems import Problem
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

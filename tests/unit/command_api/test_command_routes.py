@@ -15,11 +15,11 @@ import pytest
 from command_api.command_log import NotAcknowledged
 from command_api.request_body import MAX_BODY
 from command_api.routes import create_command_router
-from event_schemas.codec import decode_command
 from event_schemas.commands import CancelOrderCommand, CreateOrderCommand, ShipOrderCommand
+from event_schemas.decoding import decode_command
 from event_schemas.positions import CommandPlace
-from infra.health import Health
-from order_service.gateway import create_app
+from gateway.app import create_app
+from infra.process.health import Health
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ORDER = "7c0d9f0e-5f6e-5a6b-8a43-2d1c7e9b3a55"

@@ -14,9 +14,9 @@ from command_api import command_log, envelopes
 from command_api.command_log import CommandLog, NotAcknowledged, _Open
 from command_api.identity import Identity
 from event_schemas.topics import COMMANDS
-from infra.health import Health
-from infra.problems import Problem
-from infra.settings import Settings
+from infra.http.problems import Problem
+from infra.process.health import Health
+from infra.process.settings import Settings
 from tests.unit.command_api.test_command_routes import BODY, RecordingLog, client, log
 
 __all__ = ["client", "log"]

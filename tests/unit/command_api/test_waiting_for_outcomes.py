@@ -11,8 +11,8 @@ import pytest
 
 from command_api.routes import create_command_router
 from event_schemas.positions import CommandPlace
-from infra.health import Health
-from order_service.gateway import create_app
+from gateway.app import create_app
+from infra.process.health import Health
 from tests.unit.command_api.fake_follower import FakeFollower, FakeLog
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -5,8 +5,8 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from event_schemas.codec import NewerSchema, Unreadable, decode_command, decode_record
 from event_schemas.commands import InvalidCommand
+from event_schemas.decoding import NewerSchema, Unreadable, decode_command, decode_record
 from tests.support.given import cancel, create, given, ship
 
 

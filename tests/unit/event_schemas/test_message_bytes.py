@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from event_schemas.constructed import constructed, uuid_of, version_5
+from event_schemas.encoding import message_bytes, value_bytes
 from event_schemas.events import (
     CommandRejected,
     CommandRejectedRecord,
@@ -25,7 +25,7 @@ from event_schemas.events import (
     Record,
     record_id,
 )
-from event_schemas.message_bytes import message_bytes, value_bytes
+from event_schemas.pydantic_internals import constructed, uuid_of, version_5
 from event_schemas.values import decimal_text
 
 _TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)

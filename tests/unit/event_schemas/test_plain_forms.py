@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from command_api.requests import CreateOrderRequest
-from event_schemas.codec import decode_command, decode_record
 from event_schemas.commands import COMMAND_TYPES, CancelOrder, ShipOrder
+from event_schemas.decoding import decode_command, decode_record
 from event_schemas.events import RECORD_TYPES
 from event_schemas.plain_forms import PlainReader
 from tests.support.golden import FOLDER

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_schemas import codec, upcasters
-from event_schemas.codec import NewerSchema, Unreadable, decode_command, decode_record
+from event_schemas import decoding, upcasters
 from event_schemas.commands import COMMAND_SCHEMA_VERSIONS, InvalidCommand
+from event_schemas.decoding import NewerSchema, Unreadable, decode_command, decode_record
 from event_schemas.events import EVENT_SCHEMA_VERSIONS
 from event_schemas.upcasters import COMMAND_STEPS, RECORD_STEPS, UpcasterGap, chains, upcast
 from tests.support.given import create, ship
@@ -55,7 +55,7 @@ def test_a_gap_is_named(steps, told):
 @pytest.mark.parametrize("steps", ["COMMAND_STEPS", "RECORD_STEPS"])
 def test_no_process_that_reads_a_log_starts_with_a_gap(steps, monkeypatch):
     monkeypatch.setattr(upcasters, steps, {})
-    spec = importlib.util.find_spec("event_schemas.codec")
+    spec = importlib.util.find_spec("event_schemas.decoding")
 
     with pytest.raises(UpcasterGap):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
@@ -126,7 +126,7 @@ def test_each_type_has_a_version_of_its_own():
 
 
 def test_what_is_current_is_not_touched_at_all(monkeypatch):
-    monkeypatch.setattr(codec, "upcast", None)
+    monkeypatch.setattr(decoding, "upcast", None)
 
     assert decode_record(created().encoded()).schema_version == 2
     assert not isinstance(decode_command(_create_command(2)), InvalidCommand)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from event_schemas.topics import TOPICS
-from infra.settings import Settings
+from infra.process.settings import Settings
 from order_service.cli import COMMANDS
 from tests.support.house import PACKAGES, ROOT, files, modules, table
 

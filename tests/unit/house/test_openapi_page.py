@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from event_schemas.codes import STATUS, Code
-from infra.problems import MEDIA_TYPE
-from order_service.gateway_openapi import openapi_text
+from gateway.openapi import openapi_text
+from infra.http.problems import MEDIA_TYPE
 from tests.support.house import ROOT
 
 _DOCUMENT: dict[str, Any] = json.loads(openapi_text())
@@ -27,7 +27,7 @@ def test_the_committed_document_is_current():
     page = ROOT / "docs" / "openapi.json"
 
     assert page.read_text(encoding="utf-8") == openapi_text(), (
-        "docs/openapi.json is stale: run `python -m order_service.gateway_openapi > docs/openapi.json`"
+        "docs/openapi.json is stale: run `python -m gateway.openapi > docs/openapi.json`"
     )
 
 

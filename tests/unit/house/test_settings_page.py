@@ -2,15 +2,15 @@
 
 from pydantic import SecretStr
 
-from infra.settings import Settings
-from infra.settings_table import settings_page
+from infra.process.settings import Settings
+from infra.process.settings_table import settings_page
 from tests.support.house import ROOT, table
 
 
 def test_the_settings_page_is_current():
     page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 
-    assert page == settings_page(), "docs/settings.md is stale: run `python -m infra.settings_table > docs/settings.md`"
+    assert page == settings_page(), "docs/settings.md is stale: run `python -m infra.process.settings_table > docs/settings.md`"
 
 
 def test_every_setting_has_a_line_and_every_secret_is_called_one():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.adapt import PyFormat, Transformer
 
-from infra.binary_arrays import SENT_AS_TEXT, column_array
+from infra.postgres.binary_arrays import SENT_AS_TEXT, column_array
 
 VALUES = {
     "uuid": st.uuids(),

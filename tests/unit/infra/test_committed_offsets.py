@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from faust.types import TP
 
-from infra.fetch_transport import Consumer
+from infra.faust.transport import Consumer
 
 TOPIC = "order-commands"
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from infra.fetch_worker import FetchWorker
-from infra.fetches import Fetch, Progress
-from infra.standstill import Pulse
+from infra.faust.fetches import Fetch, Progress
+from infra.faust.watchdog import Pulse
+from infra.faust.worker import FetchWorker
 
 SESSION_TIMEOUT_S = 6.0
 
@@ -21,11 +21,11 @@ def _end_by_exception(monkeypatch):
     def end(reason: str):
         raise Ended(reason)
 
-    monkeypatch.setattr("infra.fetch_worker.end_process", end)
+    monkeypatch.setattr("infra.faust.worker.end_process", end)
 
 
 class _Consumer:
-    """What the worker asks of infra.fetch_transport.Consumer."""
+    """What the worker asks of infra.faust.transport.Consumer."""
 
     def __init__(self):
         self.assignment_number, self.opened, self.done, self.closed, self.slept = 1, {}, {}, set(), None

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from event_schemas.codec import NewerSchema
-from infra.gate import Counted, Garbage, Void, counted, judge
+from event_schemas.decoding import NewerSchema
+from infra.event_log.gate import Counted, Garbage, Void, counted, judge
 from tests.support.given import create, given
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from infra.fetch_transport import Consumer
+from infra.faust.transport import Consumer
 
 
 class _Channel:

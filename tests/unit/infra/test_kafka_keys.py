@@ -4,7 +4,7 @@ from aiokafka.partitioner import murmur2 as reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.kafka import murmur2, partition_of, partition_of_key, partitions_of_keys
+from infra.kafka.clients import murmur2, partition_of, partition_of_key, partitions_of_keys
 
 
 @given(st.binary(max_size=50))

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from event_schemas.positions import LogIdentity
-from infra.log_ages import PartitionAges
-from infra.log_lag import LogLag
-from infra.record_reader import Unanswered
+from gateway.log_lag import LogLag
+from infra.event_log.append_times import PartitionAges
+from infra.event_log.lookup import Unanswered
 
 
 class Tail:
@@ -81,7 +81,7 @@ async def test_without_a_broker_it_is_as_old_as_this_process_and_asked_again_lat
     lag = LogLag(tail, reader)
     assert await lag.lag_seconds({0: 3}) == pytest.approx(1, abs=0.5)
     reader.away = False
-    monkeypatch.setattr("infra.log_lag._AGAIN_S", 0.0)
+    monkeypatch.setattr("gateway.log_lag._AGAIN_S", 0.0)
     assert await lag.lag_seconds({0: 3}) == pytest.approx(3_597, abs=2)
 
 
@@ -100,7 +100,7 @@ async def test_before_the_logs_end_was_found_nobody_knows_and_only_the_first_ans
     tail.ends = {}
     lag = LogLag(tail, Reader())
     assert await lag.lag_seconds({0: 3}) is None
-    monkeypatch.setattr("infra.log_lag.time.monotonic", lambda: 1e12)
+    monkeypatch.setattr("gateway.log_lag.time.monotonic", lambda: 1e12)
     assert await lag.lag_seconds({0: 3}) is None
     assert tail.waited_s == [pytest.approx(3, abs=0.5), 0.0]
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_schemas.positions import LogIdentity
-from infra.log_ages import PartitionAges
-from infra.log_reached import Reached
-from infra.log_watch import Stillness, why_other
+from infra.event_log.append_times import PartitionAges
+from infra.event_log.offset_waiters import Reached
+from infra.event_log.tail_watch import Stillness, why_other
 
 
 def test_the_age_of_an_offset_is_that_of_its_append() -> None:

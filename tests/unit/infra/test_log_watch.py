@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from infra import log_watch
+from infra.event_log import tail_watch as log_watch
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from infra.logs import configure_logging
-from infra.settings import Settings
+from infra.process.logs import configure_logging
+from infra.process.settings import Settings
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.membership import RUNS_EVERY_S, Membership
+from infra.faust.group_membership import RUNS_EVERY_S, Membership
 
 SESSION_S = 6.0
 

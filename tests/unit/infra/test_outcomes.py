@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 from prometheus_client import REGISTRY
 
-from infra.gate import Counted
-from infra.outcomes import REMEMBERED, Outcomes
+from infra.event_log.command_outcomes import REMEMBERED, Outcomes
+from infra.event_log.gate import Counted
 from tests.support.records import created
 
 

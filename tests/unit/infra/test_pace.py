@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from faust.types import TP
 
-from infra.fetch_transport import Consumer
-from infra.pace import Pace
+from infra.faust.fetch_rate import Pace
+from infra.faust.transport import Consumer
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def slept(monkeypatch):
         slept.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr("infra.pace.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("infra.faust.fetch_rate.time.monotonic", lambda: now[0])
     monkeypatch.setattr(asyncio, "sleep", sleep)
     return slept
 

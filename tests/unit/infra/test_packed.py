@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.packed import PackedMap, PackedSet
+from order_aggregate.id_tables import PackedMap, PackedSet
 
 _KEYS = st.integers(0, 40).map(lambda number: bytes([number * 6]) * 16)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.preferences import MAX_WAIT_S, Preferences, read_preferences
+from infra.http.preferences import MAX_WAIT_S, Preferences, read_preferences
 
 
 def read(*values: str) -> Preferences:

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from infra.exits import GUARD_EXIT
-from infra.fetch_worker import FetchWorker
-from infra.fetches import Fetch
-from infra.health import Health
-from infra.standstill import Pulse, end_when_stuck
+from infra.faust.fetches import Fetch
+from infra.faust.watchdog import Pulse, end_when_stuck
+from infra.faust.worker import FetchWorker
+from infra.process.exits import GUARD_EXIT
+from infra.process.health import Health
 
 LIMIT_S = 1.0  # far more than a busy machine keeps a loop waiting
 
@@ -29,7 +29,7 @@ def ended(monkeypatch):
         reasons.append(reason)
         raise Ended(reason)
 
-    monkeypatch.setattr("infra.standstill.end_process", end)
+    monkeypatch.setattr("infra.faust.watchdog.end_process", end)
     return reasons
 
 
@@ -107,7 +107,7 @@ async def test_a_worker_that_waits_for_something_goes_on_and_gets_its_time_again
 
 _BLOCKED = """
 import asyncio, time
-from infra.standstill import end_when_blocked
+from infra.faust.watchdog import end_when_blocked
 async def main():
     stop = end_when_blocked(asyncio.get_running_loop(), limit_s=0.5, look_every_s=0.05)
     await asyncio.sleep({works_s})

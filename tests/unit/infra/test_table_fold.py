@@ -3,8 +3,8 @@
 from typing import NamedTuple
 from uuid import UUID
 
-from infra.table_definition import TableDefinition
-from infra.table_fold import fold, fold_each, keyed
+from infra.postgres.table_definition import TableDefinition
+from infra.postgres.table_fold import fold, fold_each, keyed
 from tests.support.fetched import counted_run
 from tests.support.records import created, shipped
 

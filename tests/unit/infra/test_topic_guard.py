@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS, LARGEST_BATCH, TOPICS
-from infra.settings import Settings
-from infra.topic_guard import FoundTopic, problems_of
+from infra.kafka.topic_guard import FoundTopic, problems_of
+from infra.process.settings import Settings
 
 _SETTINGS = Settings(ORDERS_REPLICATION=3)
 _GOOD = {topic.name: FoundTopic(partitions=12, replication=3, settings=dict(topic.settings)) for topic in TOPICS}

@@ -10,13 +10,15 @@ from types import SimpleNamespace
 import pytest
 
 from event_schemas.topics import COMMANDS, EVENTS, TOPICS
-from infra import exits, faust_app, topic_guard
-from infra.fetch_transport import Consumer
-from infra.fetch_worker import FetchWorker
-from infra.health import Health
-from infra.settings import Settings
-from infra.standstill import Pulse
-from infra.topic_guard import FoundTopic, wait_for_topics
+from infra.faust import app as faust_app
+from infra.faust.transport import Consumer
+from infra.faust.watchdog import Pulse
+from infra.faust.worker import FetchWorker
+from infra.kafka import topic_guard
+from infra.kafka.topic_guard import FoundTopic, wait_for_topics
+from infra.process import exits
+from infra.process.health import Health
+from infra.process.settings import Settings
 from tests.unit.infra.test_fetch_worker import SESSION_TIMEOUT_S, Ended, _Consumer, _fetch, _Handler
 
 
@@ -25,7 +27,7 @@ def parts(monkeypatch):
     def end(reason: str):
         raise Ended(reason)
 
-    for module in ("infra.fetch_worker", "infra.faust_app"):
+    for module in ("infra.faust.worker", "infra.faust.app"):
         monkeypatch.setattr(f"{module}.end_process", end)
     consumer, handler = _Consumer(), _Handler()
     return consumer, handler, FetchWorker(SimpleNamespace(consumer=consumer, pulse=Pulse()), handler, session_timeout_s=SESSION_TIMEOUT_S)

@@ -8,7 +8,7 @@ import orjson
 
 from event_schemas.events import Record
 from event_schemas.positions import LogIdentity
-from infra.gate import Counted
+from infra.event_log.gate import Counted
 from notifier.live_end import LiveEnd
 from tests.support.records import created, shipped
 

@@ -14,10 +14,10 @@ import orjson
 
 from event_schemas.events import Record
 from event_schemas.topics import COMMAND_OFFSET, PLACE
-from infra.gate import Counted
-from infra.settings import Settings
+from infra.event_log.gate import Counted
+from infra.process.settings import Settings
 from notifier.limits import Limits
-from notifier.server import FeedServer
+from notifier.websocket.server import FeedServer
 from tests.unit.notifier.fake_log import FakeLog
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 0x1, 0x2, 0x8, 0x9, 0xA, 0x0
@@ -25,7 +25,7 @@ DEADLINE_S = 20.0
 
 
 class MemoryTail(FakeLog):
-    """A log in memory whose tail is what `infra.log_tail.LogTail` is to the feed."""
+    """A log in memory whose tail is what `infra.event_log.tail.LogTail` is to the feed."""
 
     def __init__(self, partitions: int) -> None:
         super().__init__(partitions)

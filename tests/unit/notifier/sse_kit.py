@@ -9,14 +9,14 @@ import aiohttp
 import orjson
 import uvicorn
 
-from infra.health import Health
-from infra.settings import Settings
+from gateway.app import create_app
+from gateway.feed_demo import create_feed_demo_router
+from gateway.protocol import GatewayProtocol
+from infra.process.health import Health
+from infra.process.settings import Settings
 from notifier.feed import Feed
-from notifier.sse import SseStreams
-from notifier.sse_api import create_feed_router
-from order_service.gateway import create_app
-from order_service.gateway_feed_demo import create_feed_demo_router
-from order_service.gateway_protocol import GatewayProtocol
+from notifier.sse.api import create_feed_router
+from notifier.sse.streams import SseStreams
 from tests.support.service_process import eventually
 
 DEADLINE_S = 20.0

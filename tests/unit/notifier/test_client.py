@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from notifier.client import CaughtUp, Event, FeedClient, FeedStopped, Item, Joined, Lost, Passed, Reset, Wanted
-from notifier.server import FeedServer
+from notifier.websocket.server import FeedServer
 from tests.support.records import created, rejected, shipped
 from tests.support.service_process import eventually, free_port
 from tests.unit.notifier.memory_feed import MemoryFeed, StartFeed

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_schemas.feed import CloseCode, FeedCode
-from notifier.client_ends import End, Then, closed, failed, pause_s, refused, then_of_close, unreachable
+from notifier.client.endings import End, Then, closed, failed, pause_s, refused, then_of_close, unreachable
 
 
 @pytest.mark.parametrize(

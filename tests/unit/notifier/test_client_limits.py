@@ -7,10 +7,10 @@ import orjson
 import pytest
 
 from event_schemas.feed import CloseCode
-from infra.settings import Settings
+from infra.process.settings import Settings
 from notifier.limits import Limits
 from notifier.metrics import CLOSES, REFUSED_CONNECTIONS
-from notifier.server import FeedServer
+from notifier.websocket.server import FeedServer
 from tests.support.records import created
 from tests.unit.notifier.memory_feed import DEADLINE_S, PING, TEXT, MemoryFeed, MemoryTail, RawClient, StartFeed, frame
 
@@ -90,7 +90,7 @@ async def test_no_more_handshakes_than_may_be_in_a_second(start_feed: StartFeed)
 
 
 async def test_sockets_beyond_all_measure_are_not_even_listened_to(start_feed: StartFeed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notifier.server.HANDSHAKES", 5)
+    monkeypatch.setattr("notifier.websocket.server.HANDSHAKES", 5)
     feed = await start_feed(ORDERS_FEED_MAX_CONNECTIONS=1)
     sockets = [await asyncio.open_connection("127.0.0.1", feed.port) for _ in range(20)]
     async with asyncio.timeout(DEADLINE_S):

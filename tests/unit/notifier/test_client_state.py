@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.client_ends import End, Then, closed, unreachable
-from notifier.client_held import Held
-from notifier.client_items import CaughtUp, Event, FeedStopped, Item, Joined, Lost, Passed, Reset, Snapshot
-from notifier.client_state import Following, Taken, Wanted
+from notifier.client.endings import End, Then, closed, unreachable
+from notifier.client.held import Held
+from notifier.client.items import CaughtUp, Event, FeedStopped, Item, Joined, Lost, Passed, Reset, Snapshot
+from notifier.client.state import Following, Taken, Wanted
 from tests.support.records import created, rejected, shipped
 
 ORDERS = [UUID(int=number) for number in range(1, 5)]

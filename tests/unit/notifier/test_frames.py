@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
 from event_schemas.feed import EventFrame
-from infra.gate import Counted
+from infra.event_log.gate import Counted
 from notifier.feed_event import FeedEvent, event_head
-from notifier.frames import text_frame
 from notifier.origins import allowed_origins, may_open
+from notifier.websocket.frames import text_frame
 from tests.support.records import created
 
 

@@ -12,8 +12,8 @@ import pytest
 import uvloop
 
 from event_schemas.feed import CloseCode
-from notifier.connection import FeedConnection
 from notifier.limits import Limits
+from notifier.websocket.connection import FeedConnection
 from tests.support.records import created
 from tests.unit.notifier.memory_feed import CLOSE, DEADLINE_S, TEXT, MemoryFeed, RawClient, frame
 

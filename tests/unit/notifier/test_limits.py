@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from notifier.admission import Admission
 from notifier.stalls import LEAST_TAKEN, PATIENCE_S, Stall
-from notifier.wheel import Wheel
+from notifier.timer_wheel import Wheel
 
 
 def test_two_seconds_worth_at_once_then_the_rate() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from event_schemas.feed import FeedCode, ResetReason, Subscribe, Unsubscribe
 from event_schemas.positions import LogIdentity, Position
 from notifier.requests import Refused, read_request
-from notifier.starts import StartAhead, StartAt, StartNowhere, earliest, start_of
+from notifier.start_positions import StartAhead, StartAt, StartNowhere, earliest, start_of
 
 LOG = LogIdentity(3, {0: b"a", 2: b"c"})
 ENDS = {0: 5, 1: 0, 2: 9}

@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from event_schemas.events import Record
-from infra.kafka import partition_of
-from infra.settings import Settings
+from infra.kafka.clients import partition_of
+from infra.process.settings import Settings
 from notifier.feed import Feed
 from tests.support.records import created, rejected, shipped
 from tests.support.service_process import eventually

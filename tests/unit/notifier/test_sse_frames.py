@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from event_schemas.feed import CaughtUp, FeedCode, FeedError, Heartbeat, Reset, ResetReason, Snapshot, Subscribed
-from infra.gate import Counted
+from infra.event_log.gate import Counted
 from notifier.feed_event import FeedEvent, event_head
-from notifier.sse_frames import SseFrames, closing, retry
+from notifier.sse.frames import SseFrames, closing, retry
 from tests.support.records import created
 
 

@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from event_schemas.feed import Heartbeat, Reset, ResetReason
-from notifier.outbox import ClientGone
-from notifier.sse_frames import SseFrames
-from notifier.sse_outbox import PARK_BYTES, RESUME_BYTES, SseOutbox
+from notifier.sink import ClientGone
+from notifier.sse.frames import SseFrames
+from notifier.sse.sink import PARK_BYTES, RESUME_BYTES, SseOutbox
 
 FRAME = Heartbeat(position="e." + "A" * 1_000).encoded()
 
@@ -97,7 +97,7 @@ async def test_a_frame_that_ends_the_subscription_ends_the_stream() -> None:
 
 
 async def test_who_does_not_even_read_why_is_cut_off_and_who_has_gone_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notifier.sse_outbox._FAREWELL_S", 0.01)
+    monkeypatch.setattr("notifier.sse.sink._FAREWELL_S", 0.01)
     aborted: list[bool] = [False]
     stalled, left = an_outbox(Told(), aborted), an_outbox(Told(), aborted)
     left.end(4200, {"code": "going_away"})

@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_schemas.codec import decode_record
+from event_schemas.decoding import decode_record
 from event_schemas.events import Record
-from order_aggregate.partition import Partition
+from order_aggregate.partition_state import Partition
 from tests.support.given import Envelope, cancel, create, keyed, ship
 
 _ORDERS = [Envelope().order_id.__class__(int=n) for n in range(1, 4)]

@@ -3,9 +3,9 @@
 from uuid import uuid4
 
 from event_schemas.codes import Code
-from infra.packed import PackedSet
-from order_aggregate import partition as partition_module
-from order_aggregate.partition import Partition
+from order_aggregate import partition_state as partition_module
+from order_aggregate.id_tables import PackedSet
+from order_aggregate.partition_state import Partition
 from tests.support.given import create, keyed, ship
 
 

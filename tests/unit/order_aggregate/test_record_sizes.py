@@ -13,10 +13,10 @@ from hypothesis import given as hypothesis_given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from event_schemas.codec import decode_command, decode_record
 from event_schemas.codes import Code
 from event_schemas.commands import CancelOrder, CancelOrderCommand, CreateOrder, CreateOrderCommand, ShipOrder, ShipOrderCommand
-from event_schemas.message_bytes import message_bytes
+from event_schemas.decoding import decode_command, decode_record
+from event_schemas.encoding import message_bytes
 from event_schemas.topics import (
     COMMAND_OFFSET,
     COMMANDS,
@@ -31,8 +31,8 @@ from event_schemas.topics import (
 )
 from event_schemas.trace_context import MAX_TRACEPARENT
 from event_schemas.values import MAX_LINES, Line
-from order_aggregate import partition as partition_module
-from order_aggregate.partition import Partition
+from order_aggregate import partition_state as partition_module
+from order_aggregate.partition_state import Partition
 from order_aggregate.record_encoding import encode
 from tests.support.given import Envelope, create, given, keyed, ship
 

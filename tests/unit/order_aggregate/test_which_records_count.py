@@ -17,10 +17,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, precond
 
 from event_schemas.commands import Command
 from event_schemas.events import Record
-from infra.gate import Counted, judge
+from infra.event_log.gate import Counted, judge
 from order_aggregate import decider
 from order_aggregate.order import CancelledOrder, CreatedOrder, ShippedOrder
-from order_aggregate.partition import Partition
+from order_aggregate.partition_state import Partition
 from tests.support.given import Envelope, cancel, create, ship
 
 _ORDERS = [UUID(int=number) for number in (1, 2)]
@@ -148,7 +148,7 @@ class OnePartition(RuleBasedStateMachine):
             return
         decided = []
         for offset in range(writer.next_command, min(writer.next_command + count, len(self.sent))):
-            with mock.patch("order_aggregate.partition.decide", _decide_by_new_rules if writer.new_rules else _decide_by_old_rules):
+            with mock.patch("order_aggregate.partition_state.decide", _decide_by_new_rules if writer.new_rules else _decide_by_old_rules):
                 record = writer.state.decide(self.sent[offset])
             writer.next_command = offset + 1
             if record is not None:

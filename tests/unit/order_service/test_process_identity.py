@@ -7,7 +7,7 @@ import subprocess
 import psutil
 import pytest
 
-from order_service.process_identity import ProcessIdentity, end_processes
+from order_service.stack.process_identity import ProcessIdentity, end_processes
 
 
 def test_this_process_is_found_and_another_start_is_not() -> None:

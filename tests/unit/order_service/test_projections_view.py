@@ -4,14 +4,14 @@ from uuid import UUID
 
 import orjson
 
-from order_service.commands import projections_view as view
-from order_service.commands.projections_progress import new_meter
-from projections.comparison import Difference, TableComparison
-from projections.drift import Drift, Field
-from projections.generations import Generation
-from projections.parked import Parked
-from projections.rebuild_progress import KeptProgress
-from projections.status import GenerationStatus, Status
+from order_service.commands.projections import view
+from order_service.commands.projections.progress import new_meter
+from projections.rebuild.comparison import Difference, TableComparison
+from projections.rebuild.progress import KeptProgress
+from projections.rebuild.status import GenerationStatus, Status
+from projections.store.generations import Generation
+from projections.store.parked import Parked
+from projections.verification.drift import Drift, Field
 from tests.unit.order_service.test_cli import orders
 
 POISON = Parked("daily_sales", 3, 9, UUID(int=1), "poison", "ValueError: \x1b[31mred", 0, 0, b"")

@@ -14,9 +14,9 @@ import orjson
 import pytest
 
 from event_schemas.codes import Code
-from projections import order_history
-from projections.time_travel import AsOf, AtVersion, order_at
-from projections.views import OrderView
+from projections.queries.time_travel import AsOf, AtVersion, order_at
+from projections.queries.views import OrderView
+from projections.tables import order_history
 from tests.support.fetched import counted_run
 from tests.support.records import NOON, created, rejected, shipped
 from tests.unit.order_service.test_cli import orders

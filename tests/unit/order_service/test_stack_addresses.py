@@ -3,8 +3,8 @@
 import os
 import socket
 
-from infra.settings import Settings
-from order_service.stack_addresses import claims, conflicts, port_holder, urls
+from infra.process.settings import Settings
+from order_service.stack.addresses import claims, conflicts, port_holder, urls
 
 
 def test_embedded_servers_need_ports_and_other_peoples_do_not() -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from order_service.process_identity import ProcessIdentity
-from order_service.stack_record import SERVICES, ProcessRecord, StackRecord, State, Urls
-from order_service.stack_status import masked, service_status
+from order_service.stack.process_identity import ProcessIdentity
+from order_service.stack.record import SERVICES, ProcessRecord, StackRecord, State, Urls
+from order_service.stack.status import masked, service_status
 
 
 def process(service: str, state: State, number: int = 1, restarts: int = 0) -> ProcessRecord:

@@ -12,12 +12,13 @@ from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 
 from event_schemas.positions import LogIdentity, Position
-from order_service.commands import submit_client, submit_feed
-from order_service.commands.submit import Submission
-from order_service.commands.submit_client import GatewayLost
-from order_service.commands.submit_feed import FeedLost
-from order_service.commands.submit_lines import OrderFile
-from order_service.commands.submit_progress import Progress
+from order_service.commands.submit import client as submit_client
+from order_service.commands.submit import feed as submit_feed
+from order_service.commands.submit.client import GatewayLost
+from order_service.commands.submit.command import Submission
+from order_service.commands.submit.feed import FeedLost
+from order_service.commands.submit.lines import OrderFile
+from order_service.commands.submit.progress import Progress
 
 LOG = LogIdentity(1, {0: b"a"})
 
@@ -110,7 +111,7 @@ async def stack() -> AsyncIterator[FakeStack]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("order_service.commands.submit._OVERDUE_S", 0.1)
+    monkeypatch.setattr("order_service.commands.submit.command._OVERDUE_S", 0.1)
 
 
 def write(path: Path, *bodies: Any) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from order_service.commands.submit_lines import BadLine, Order, OrderFile, order_of
+from order_service.commands.submit.lines import BadLine, Order, OrderFile, order_of
 
 LINE = b'{"reference": "cdnow-000001", "customer_id": "ada"}'
 

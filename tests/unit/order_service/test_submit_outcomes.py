@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_schemas.positions import LogIdentity, Position
-from order_service.commands.submit_outcomes import Outcomes
+from order_service.commands.submit.outcomes import Outcomes
 
 LOG = LogIdentity(2, {0: b"a", 1: b"b"})
 

@@ -12,13 +12,13 @@ from aiokafka import ConsumerRecord
 from event_schemas.codes import Code
 from event_schemas.positions import CommandPlace, LogIdentity
 from event_schemas.topics import COMMANDS, EVENTS
-from infra.outcomes import Outcomes
-from infra.problems import Problem
-from infra.record_reader import Unanswered
-from projections import command_log_search
-from projections.command_lookup import CommandLookup, LogSide
-from projections.command_status import view_behind
-from projections.read_models import Read
+from infra.event_log.command_outcomes import Outcomes
+from infra.event_log.lookup import Unanswered
+from infra.http.problems import Problem
+from projections.command_lookup import log_search as command_log_search
+from projections.command_lookup.lookup import CommandLookup, LogSide
+from projections.command_lookup.status import view_behind
+from projections.queries.read_models import Read
 from tests.support.fetched import counted_run, fetched, fetched_run
 from tests.support.given import ship
 from tests.support.records import created

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from projections.customer_summaries import CustomerSummary, evolve, key_of
+from projections.tables.customer_summaries import CustomerSummary, evolve, key_of
 from tests.support.fetched import counted_run
 from tests.support.records import cancelled, created, rejected, shipped
 

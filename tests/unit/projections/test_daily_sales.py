@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from projections.daily_sales import DailySales, evolve, key_of
+from projections.tables.daily_sales import DailySales, evolve, key_of
 from tests.support.fetched import counted_run
 from tests.support.records import cancelled, created, rejected, shipped
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import faust
 import pytest
 
-from infra.postgres_table import PostgresStore, ProjectionTable
-from projections import daily_sales
-from projections.daily_sales import DailySales
+from infra.postgres.faust_store import PostgresStore, ProjectionTable
+from projections.tables import daily_sales
+from projections.tables.daily_sales import DailySales
 from tests.support.fetched import counted_run
 from tests.support.records import created
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_schemas.events import OrderCancelled, OrderCreated, OrderedLine
-from infra.gate import Counted, judge
-from projections.checkpoints import Checkpoint
-from projections.runs import run_at
-from projections.tables import TABLES
+from infra.event_log.gate import Counted, judge
+from projections.live.runs import run_at
+from projections.store.checkpoints import Checkpoint
+from projections.tables.registry import TABLES
 from tests.support.fetched import fetched
 from tests.support.records import cancelled, created, rejected, shipped
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from event_schemas.codes import Code
-from projections import command_outcomes, order_history
+from projections.tables import command_outcomes, order_history
 from tests.support.fetched import APPENDED_MS, counted_run
 from tests.support.records import NOON, cancelled, created, rejected, shipped
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from projections import live_wait
-from projections.generation_choice import Refused
-from projections.generations import Generation
-from projections.live_wait import LIVE_S, STILL_S, LeftAlone, LiveWait
+from projections.rebuild import live_wait
+from projections.rebuild.choice import Refused
+from projections.rebuild.live_wait import LIVE_S, STILL_S, LeftAlone, LiveWait
+from projections.store.generations import Generation
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from projections.generations import Generation, State
-from projections.missing_step import foreign_folds
+from projections.store.generations import Generation, State
+from projections.store.missing_step import foreign_folds
 
 MINE = 3
 

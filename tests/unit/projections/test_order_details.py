@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from projections.order_details import OrderDetails, evolve, key_of
-from projections.views import OrderView
+from projections.queries.views import OrderView
+from projections.tables.order_details import OrderDetails, evolve, key_of
 from tests.support.fetched import counted_run
 from tests.support.records import NOON, cancelled, created, rejected, shipped
 

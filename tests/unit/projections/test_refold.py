@@ -4,14 +4,14 @@ from uuid import UUID
 
 import pytest
 
-from infra.log_reader import BrokenLog
-from projections.drift import text_key
-from projections.parked import Parked
-from projections.rebuild_meter import Meter
-from projections.rebuild_worker import Reached
-from projections.refold import Refold, fold_on
-from projections.tables import TABLES
-from projections.verification import parked_drift
+from infra.event_log.reader import BrokenLog
+from projections.rebuild.meter import Meter
+from projections.rebuild.worker import Reached
+from projections.store.parked import Parked
+from projections.tables.registry import TABLES
+from projections.verification.drift import text_key
+from projections.verification.refold import Refold, fold_on
+from projections.verification.verification import parked_drift
 from tests.support.fetched import counted_run, fetched_run
 from tests.support.records import cancelled, created, rejected, shipped
 
@@ -82,7 +82,7 @@ def test_keys_are_told_as_postgresql_prints_them():
 
 def test_a_meter_counts_up_to_the_end_and_tells_rate_and_time_left(monkeypatch):
     clock = iter([0.0, 10.0])
-    monkeypatch.setattr("projections.rebuild_meter.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("projections.rebuild.meter.time.monotonic", lambda: next(clock))
     meter = Meter("s", {0: 100, 1: 100}, {0: 0, 1: 40})
     assert (meter.now("folding").records, meter.now.__self__.schema) == (40, "s")
     meter.reached(Reached(0, 60, saved=False))

@@ -2,9 +2,9 @@
 
 import orjson
 
-from infra.log_reader import first_record_digest
-from projections.checkpoints import Checkpoint
-from projections.runs import run_at
+from infra.event_log.reader import first_record_digest
+from projections.live.runs import run_at
+from projections.store.checkpoints import Checkpoint
 from tests.support.fetched import fetched, fetched_run
 from tests.support.records import created
 

@@ -3,7 +3,7 @@
 import pytest
 
 from event_schemas.positions import LogIdentity, Position
-from projections.snapshots import ForeignPosition, Snapshot
+from projections.queries.read_snapshot import ForeignPosition, Snapshot
 
 LOG = LogIdentity(3, {0: b"first of 0", 1: b"first of 1"})
 

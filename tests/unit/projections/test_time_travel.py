@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_schemas.codec import NewerSchema
-from projections import order_details, order_history
-from projections.order_history import HistoryEntry
-from projections.time_travel import AsOf, AtVersion, order_at
+from event_schemas.decoding import NewerSchema
+from projections.queries.time_travel import AsOf, AtVersion, order_at
+from projections.tables import order_details, order_history
+from projections.tables.order_history import HistoryEntry
 from tests.support.fetched import counted_run
 from tests.support.records import NOON, cancelled, created, rejected, shipped
 

@@ -1,0 +1,25 @@
+"""`python -m gateway`: the HTTP door, in a process of its own."""
+
+import asyncio
+
+import uvloop
+
+from gateway.app import serve
+from infra.process.gc_tuning import collect_rarely
+from infra.process.logs import configure_logging
+from infra.process.open_files import allow_many_files
+from infra.process.settings import Settings
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    allow_many_files()
+    settings = Settings()
+    configure_logging(settings, "gateway")
+    collect_rarely()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Dry runs: the aggregate's own rules on an order's history as the read models hold it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from event_schemas.codes import Code
+from event_schemas.commands import Command
+from event_schemas.decoding import decode_record
+from event_schemas.positions import Position
+from infra.event_log.command_outcomes import Outcome
+from infra.event_log.tail import LogTail
+from infra.http.problems import Problem
+from infra.kafka.clients import partition_of
+from order_aggregate.partition_state import Partition
+from projections.queries.read_models import ReadModels
+from projections.queries.read_snapshot import Snapshot
+from projections.queries.sql import find_history
+from projections.store.parked import parked_tables
+from projections.tables.order_history import HistoryEntry
+
+NOT_DECIDED = -1
+"""In place of a command's offset: this one was never appended."""
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """See command_api.dry_run.Rehearse. An order's ids and keys all stand in its own history, so that this much is enough."""
+
+    tail: LogTail
+    reads: ReadModels
+
+    async def __call__(self, command: Command) -> tuple[Outcome, str]:
+        """Judge the command on everything that stands in the log now. Raises Problem when the read models don't hold that in time."""
+        ends = self.tail.ends
+        if not ends:
+            raise Problem(Code.READ_MODEL_UNAVAILABLE, "the event log can't be read yet: try again", headers={"Retry-After": "1"})
+        partition = partition_of(str(command.order_id), len(ends))
+        position = Position.of(self.tail.identity, {partition: ends[partition]}).token()
+        read = await self.reads.read(partial(_history, command=command, partition=partition), position=position)
+        (history, held) = read.found
+        return rehearse(command, history, partition), held
+
+
+async def _history(snapshot: Snapshot, *, command: Command, partition: int) -> tuple[Sequence[HistoryEntry], str]:
+    if "order_history" in await parked_tables(snapshot.connection, snapshot.schema, command.order_id):
+        raise Problem(Code.READ_MODEL_BEHIND, "a record of this order is parked, so that its history is not complete: see the operator")
+    held = Position.of(snapshot.identity, {partition: snapshot.next_offsets.get(partition, 0)}).token()
+    return await find_history(snapshot, command.order_id), held
+
+
+def rehearse(command: Command, history: Sequence[HistoryEntry], partition: int) -> Outcome:
+    """What `decide` says after this history. Pure. For a command that stands in it, what was decided then."""
+    state = Partition()
+    for entry in history:
+        record = decode_record(entry.envelope.encode())
+        if record.command_id == command.id:
+            return Outcome.of_record(record, partition, entry.record_offset, 0)
+        state.apply(record, offset=entry.record_offset, command_offset=0, value=None)
+    decided = state.decide(command)
+    assert decided is not None  # the command is not in the history
+    return Outcome.of_record(decided, partition, NOT_DECIDED, NOT_DECIDED)

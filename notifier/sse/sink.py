@@ -1,0 +1,138 @@
+"""What leaves for one client over server-sent events: taken from here by the response, piece by piece, as fast as the client reads."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import orjson
+
+from notifier.sink import ClientGone
+from notifier.sse.frames import SseFrames, closing, retry
+
+LOST = 1006
+_DONE = 1000
+PARK_BYTES, RESUME_BYTES = 256 * 1024, 64 * 1024
+"""More than that waits for a client: its subscription is parked. Less: it goes on."""
+_PIECE_BYTES = 64 * 1024
+_FAREWELL_S = 2.0
+"""How long a client that was ended may take to read what waits, and why."""
+
+
+class Served(Protocol):
+    """Who is told when the client reads too slowly, and when nothing more will be sent; a Session is one."""
+
+    def paused(self) -> None:
+        """More waits than may."""
+        ...
+
+    def resumed(self) -> None:
+        """Most of it has left."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more is sent."""
+        ...
+
+
+class SseOutbox:
+    """A ClientOutbox that is a response. No task and no queue of its own: the request's task takes what is there when it is woken.
+
+    `retry_ms` says after how long a client whose stream has ended is to come back, `abort` cuts the connection off.
+    """
+
+    def __init__(self, frames: SseFrames, session: Served, *, retry_ms: Callable[[], int], abort: Callable[[], None]) -> None:
+        self._frames, self._session, self._retry_ms, self._abort = frames, session, retry_ms, abort
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = self._leaving_bytes = 0
+        self._paused = False
+        self._wake, self._relieved, self.begun = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._relieved.set()
+        self._farewell: asyncio.TimerHandle | None = None
+        self.closed_with = LOST
+        """As a websocket would have been closed."""
+        self.open = True
+        """Whether frames still reach the client."""
+        self._put(retry(retry_ms()))
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the client to take them."""
+        return self._waiting_bytes + self._leaving_bytes
+
+    def queue(self, payload: bytes) -> None:
+        """Take a frame. One that ends the subscription ends the stream."""
+        if not self.open:
+            return
+        self._put(self._frames.event(payload))
+        if self._frames.over:
+            self._put(retry(self._retry_ms()))
+            self._finish(_DONE)
+
+    def flush(self) -> None:
+        """Wake the response; park the session when more waits than may."""
+        self._wake.set()
+        self.begun.set()
+        if self.buffered > PARK_BYTES and not self._paused:
+            self._paused = True
+            self._relieved.clear()
+            self._session.paused()
+
+    async def drained(self) -> None:
+        """Return at once unless too much waits, else when most of it has left. Raises ClientGone when the client has left."""
+        await self._relieved.wait()
+        if not self.open:
+            raise ClientGone
+
+    def end(self, code: int, reason: Mapping[str, object]) -> None:
+        """Close with a reason, and with the server's wish when to come back; who does not even read that is cut off after 2 s."""
+        self._session.close()
+        if self.open:
+            after_ms = reason.get("retry_after_ms")
+            self._put(retry(after_ms if isinstance(after_ms, int) else self._retry_ms()))
+            self._put(closing(orjson.dumps({"type": "closing", "close": code, **reason})))
+            self._finish(code)
+
+    def gone(self) -> None:
+        """The client has left, or the response is through: nothing more leaves."""
+        self._waiting.clear()
+        self._waiting_bytes = self._leaving_bytes = 0
+        self._finish(self.closed_with)
+        if self._farewell is not None:
+            self._farewell.cancel()
+
+    def _finish(self, code: int) -> None:
+        """Nothing more is taken; what waits may still leave."""
+        if self.open:
+            self.open, self.closed_with = False, code
+            self._farewell = asyncio.get_running_loop().call_later(_FAREWELL_S, self._abort)
+        self.begun.set()
+        self._wake.set()
+        self._relieved.set()
+
+    def _put(self, data: bytes) -> None:
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+
+    async def piece(self) -> bytes | None:
+        """What may leave now, about 64 KiB at most; None when everything has and nothing more will. Ask again when it has left."""
+        self._left()
+        while not self._waiting:
+            if not self.open:
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+        taken: list[bytes] = []
+        while self._waiting and self._leaving_bytes < _PIECE_BYTES:
+            taken.append(self._waiting.popleft())
+            self._leaving_bytes += len(taken[-1])
+        self._waiting_bytes -= self._leaving_bytes
+        return b"".join(taken)
+
+    def _left(self) -> None:
+        self._leaving_bytes = 0
+        if self._paused and self.buffered < RESUME_BYTES:
+            self._paused = False
+            self._relieved.set()
+            if self.open:
+                self._session.resumed()

@@ -1,0 +1,162 @@
+"""One partition of the aggregate: a fold of its records that count. Pure; it never reads a clock or a topic."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from event_schemas.codes import Code
+from event_schemas.commands import Command, CreateOrderCommand, InvalidCommand
+from event_schemas.events import (
+    CommandRejected,
+    CommandRejectedRecord,
+    OrderCancelled,
+    OrderCancelledRecord,
+    OrderCreated,
+    OrderCreatedRecord,
+    OrderShipped,
+    OrderShippedRecord,
+    Record,
+    RecordData,
+    record_id,
+)
+from event_schemas.topics import MAX_RECORD_VALUE_BYTES
+from order_aggregate.decider import Rejection, decide, evolve
+from order_aggregate.id_tables import PackedMap, PackedSet
+from order_aggregate.order import NoOrder, OrderState
+from order_aggregate.state_encoding import packed_state, unpacked_state
+
+_RECORD_OF: dict[type[RecordData], Any] = {
+    OrderCreated: OrderCreatedRecord,
+    OrderShipped: OrderShippedRecord,
+    OrderCancelled: OrderCancelledRecord,
+    CommandRejected: CommandRejectedRecord,
+}
+
+
+class Ending(NamedTuple):
+    """What a command ended in: the record and its bytes."""
+
+    record: Record
+    value: bytes
+
+
+class Partition:
+    """The orders of one partition, and where it goes on.
+
+    `next_command`: the one command that may be decided next. `next_place`: the offset at which the next record will stand.
+    `last_command`: id and offset of the last command with a record, None when there is none. `last_value`: the bytes that stand
+    before the next place.
+    """
+
+    def __init__(self) -> None:
+        self.next_command = 0
+        self.next_place = 0
+        self.last_command: tuple[UUID, int] | None = None
+        self.last_value: bytes | None = None
+        self._orders = PackedMap()
+        # Kept for ever: a command that comes again adds nothing, and a key names one command.
+        self._decided = PackedSet()
+        self._keys = PackedSet()
+
+    def order(self, order_id: UUID) -> OrderState:
+        """An order's present state."""
+        return unpacked_state(self._orders.get(order_id.bytes))
+
+    def decide(self, command: Command | InvalidCommand) -> Record | None:
+        """The record in which this command ends, and take it in; None for a command that has its record already."""
+        ending = self.end(command)
+        return None if ending is None else ending.record
+
+    def end(self, command: Command | InvalidCommand) -> Ending | None:
+        """The same, with the record's bytes, which are made once."""
+        if not self._decided.add(command.id.bytes):
+            return None
+        order_key = command.order_id.bytes
+        state = unpacked_state(self._orders.get(order_key))
+        key_used = command.key_hash is not None and not self._keys.add(_key_memory(command.key_hash))
+        ending = _bounded(command, state, decide(command, state, key_used=key_used))
+        self._evolve(ending.record, state, order_key)
+        return ending
+
+    def apply(self, record: Record, *, offset: int, command_offset: int, value: bytes | None) -> None:
+        """Fold one record of the log that counts."""
+        self._decided.add(record.command_id.bytes)
+        if record.key_hash is not None:
+            self._keys.add(_key_memory(record.key_hash))
+        self._evolve(record, self.order(record.order_id), record.order_id.bytes)
+        self.next_command = command_offset + 1
+        self.last_command = (record.command_id, command_offset)
+        self.pass_by(offset=offset, value=value)
+
+    def pass_by(self, *, offset: int, value: bytes | None) -> None:
+        """Fold one record of the log that does not count: it only takes a place."""
+        self.next_place = offset + 1
+        self.last_value = value
+
+    def acknowledged(self, *, next_place: int, command_offset: int, command_id: UUID, value: bytes) -> None:
+        """What was decided is in the log and counts: up to this command, whose record is the last one before `next_place`."""
+        self.next_place = next_place
+        self.last_command = (command_id, command_offset)
+        self.last_value = value
+
+    def packed(self) -> tuple[bytes, ...]:
+        """The orders, commands and keys as bytes, for `unpack`."""
+        return (*self._orders.packed(), self._decided.packed(), self._keys.packed())
+
+    def unpack(self, sections: Sequence[bytes]) -> None:
+        """Take over what `packed` gave. Raises ValueError when these are no such bytes."""
+        *orders, decided, keys = sections
+        self._orders, self._decided, self._keys = PackedMap(*orders), PackedSet(decided), PackedSet(keys)
+
+    def _evolve(self, record: Record, state: OrderState, order_key: bytes) -> None:
+        after = evolve(state, record)
+        if after is not state:
+            assert not isinstance(after, NoOrder)  # no record takes an order away
+            self._orders.set(order_key, packed_state(after))
+
+
+def _key_memory(key_hash: str) -> bytes:
+    """What is remembered of an Idempotency-Key: half of its SHA-256, enough that no two keys meet by chance."""
+    return bytes.fromhex(key_hash[:32])
+
+
+def _bounded(command: Command | InvalidCommand, state: OrderState, decided: RecordData | Rejection) -> Ending:
+    """The record, or a rejection in its place when the log might not take it: a command that can't end would stop its partition.
+
+    Measured against what the code says, not what a broker is set to, so that deciding again gives the same bytes.
+    """
+    record = _record(command, state, decided)
+    value = record.encoded()
+    if len(value) > MAX_RECORD_VALUE_BYTES:
+        too_large = f"its record would have {len(value)} bytes, more than the {MAX_RECORD_VALUE_BYTES} that the log takes"
+        record = _record(command, state, Rejection(Code.INVALID_COMMAND, too_large))
+        value = record.encoded()
+    return Ending(record, value)
+
+
+def _record(command: Command | InvalidCommand, state: OrderState, decided: RecordData | Rejection) -> Record:
+    version = state.version
+    if isinstance(decided, Rejection):
+        data: RecordData = CommandRejected.model_construct(
+            code=str(decided.code), detail=decided.detail, command_type=command.type, customer_id=_customer(command, state)
+        )
+    else:
+        data, version = decided, version + 1
+    record: Record = _RECORD_OF[type(data)].of(
+        data,
+        id=record_id(command.id),
+        order_id=command.order_id,
+        version=version,
+        command_id=command.id,
+        key_hash=command.key_hash,
+        correlation_id=command.correlation_id,
+        occurred_at=command.issued_at,
+        actor=command.actor,
+    )
+    return record
+
+
+def _customer(command: Command | InvalidCommand, state: OrderState) -> str | None:
+    if isinstance(command, CreateOrderCommand):
+        return command.data.customer_id
+    return None if isinstance(state, NoOrder) else state.customer_id

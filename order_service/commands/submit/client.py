@@ -1,0 +1,91 @@
+"""One order to the gateway, as often as it takes: the Idempotency-Key makes an ambiguous answer harmless."""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+
+from order_service.commands.submit.lines import Order
+
+_AMBIGUOUS = frozenset({429, 502, 503, 504})
+_AWAY_S = 60.0
+"""How long the gateway may give no useful answer to anyone before a submission ends."""
+_REQUEST_S = 40.0
+
+
+class GatewayLost(Exception):
+    """The gateway has not answered for a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gateway finally said."""
+
+    status: int
+    body: dict[str, Any]
+    location: str | None
+
+
+class OrderClient:
+    """Sends to one gateway over connections that are kept open. Use as an async context manager."""
+
+    def __init__(self, url: str, connections: int) -> None:
+        self._url, self._connections = url.rstrip("/"), connections
+        self._last_answer = time.monotonic()
+
+    async def __aenter__(self) -> "OrderClient":
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections),
+            timeout=aiohttp.ClientTimeout(total=_REQUEST_S),
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def post(self, order: Order) -> Answer:
+        """Place the order. Raises GatewayLost when nobody got a useful answer for 60 s."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": order.key}
+        return await self._asked("POST", "/orders", order.body, headers)
+
+    async def get(self, path: str) -> Answer:
+        """Read a path such as a 202's Location. Raises GatewayLost, see `post`."""
+        return await self._asked("GET", path, None, {})
+
+    async def _asked(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+        pause_s = 0.1
+        while True:
+            problem, wait_s = await self._once(method, path, body, headers)
+            if isinstance(problem, Answer):
+                return problem
+            if time.monotonic() - self._last_answer > _AWAY_S:
+                raise GatewayLost(f"{self._url} gives no useful answer ({problem}): is the stack up? `./orders status`")
+            # Not all at the same moment: the others wait, too.
+            await asyncio.sleep(wait_s or pause_s * random.uniform(0.5, 1.5))  # noqa: S311  # no secret
+            pause_s = min(pause_s * 2, 5.0)
+
+    async def _once(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[Answer | str, float | None]:
+        """The answer; or why there is none, with the seconds that the gateway asked for."""
+        try:
+            async with self._session.request(method, self._url + path, data=body, headers=headers, allow_redirects=False) as response:
+                content = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return f"{type(error).__name__} {error}", None
+        if response.status in _AMBIGUOUS:
+            after = response.headers.get("Retry-After", "")
+            return f"status {response.status}", float(after) if after.isdigit() else None
+        self._last_answer = time.monotonic()
+        return Answer(response.status, _object(content), response.headers.get("Location")), None
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}

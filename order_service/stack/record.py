@@ -1,0 +1,111 @@
+"""What a running stack tells everyone else about itself: a file that the supervisor replaces whenever something changes."""
+
+import os
+import time
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from order_service.stack.folder import StackFolder
+from order_service.stack.process_identity import ProcessIdentity
+
+State = Literal["starting", "running", "waiting", "restarting", "stopped"]
+SERVICES = ("kafka", "postgres", "gateway", "order_aggregate", "projections", "notifier")
+"""The names in `status`, in the order in which they start."""
+
+_SILENT_S = 10.0
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ProcessRecord(_Record):
+    """One process of a service, or one server that is not ours (then without a process)."""
+
+    name: str
+    """Unique: the service, with a number from the second on."""
+    service: str
+    state: State
+    detail: str | None = None
+    restarts: int = 0
+    process: ProcessIdentity | None = None
+    metrics: str | None = None
+
+
+class Urls(_Record):
+    """Where the stack is reached; with the database's password."""
+
+    http: str
+    feed: str
+    kafka: str | None
+    postgres: str | None
+
+
+class StackRecord(_Record):
+    """Everything that `status`, `down` and `serve` need to know."""
+
+    supervisor: ProcessIdentity
+    workers: int
+    activity: str | None = None
+    """What the stack is doing or waiting for as a whole, in plain words."""
+    urls: Urls
+    environment: dict[str, str] = {}
+    """The settings that the services were started with."""
+    processes: list[ProcessRecord] = []
+
+    @property
+    def ready(self) -> bool:
+        """Does every service run?"""
+        running = {record.service for record in self.processes if record.state == "running"}
+        return running.issuperset(SERVICES) and all(record.state == "running" for record in self.processes)
+
+
+def write_record(folder: StackFolder, record: StackRecord) -> None:
+    """Replace the file in one step. Only its owner can read it: it holds a password."""
+    _replace(folder.record, record.model_dump_json())
+
+
+def read_record(folder: StackFolder) -> StackRecord | None:
+    """What was written last, by a supervisor that may have ended since; None when there is nothing."""
+    try:
+        return StackRecord.model_validate_json(folder.record.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def is_silent(folder: StackFolder) -> bool:
+    """Has the supervisor not touched its record for 10 s? It does so every second, unless it is frozen."""
+    try:
+        return time.time() - folder.record.stat().st_mtime > _SILENT_S
+    except FileNotFoundError:
+        return False
+
+
+class ScaleRequest(_Record):
+    """Run this many workers of each kind from now on."""
+
+    workers: int
+
+
+def request_scale(folder: StackFolder, request: ScaleRequest) -> None:
+    """Tell the supervisor, which takes the request within a second."""
+    _replace(folder.request, request.model_dump_json())
+
+
+def take_request(folder: StackFolder) -> ScaleRequest | None:
+    """The request that waits, once."""
+    try:
+        request = ScaleRequest.model_validate_json(folder.request.read_bytes())
+        folder.request.unlink()
+    except FileNotFoundError:
+        return None
+    return request
+
+
+def _replace(file: Path, text: str) -> None:
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as content:
+        content.write(text)
+    part.replace(file)

@@ -1,0 +1,29 @@
+"""How a command finds the stack that it talks to."""
+
+import os
+from typing import Any
+
+from infra.process.settings import Settings
+from order_service.stack.folder import StackFolder
+from order_service.stack.record import read_record
+
+
+def stack_settings() -> Settings:
+    """The settings with which a command reaches the stack.
+
+    What the environment says holds; what it leaves open is taken from the stack that runs in ORDERS_HOME, if one does: the
+    addresses of embedded servers are known to nobody else. Raises pydantic's ValidationError for unusable values.
+    """
+    own = Settings()
+    folder = StackFolder(own.home)
+    record = read_record(folder) if folder.is_held() else None
+    if record is None:
+        return own
+    known = dict(record.environment)
+    if record.urls.kafka:
+        known["KAFKA_BOOTSTRAP_SERVERS"] = record.urls.kafka
+    if record.urls.postgres:
+        known["DATABASE_URL"] = record.urls.postgres
+    variables = {field.validation_alias for field in Settings.model_fields.values()}
+    missing: dict[str, Any] = {name: value for name, value in known.items() if name in variables and not os.environ.get(name)}
+    return Settings(**missing)

@@ -1,0 +1,70 @@
+"""Comparing checkpoints with the log, so that read models are never continued from a log that is not theirs."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import orjson
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from event_schemas.topics import EVENTS
+from infra.event_log.reader import BrokenLog, log_ends, read_ranges, stop_quietly
+from projections.store.checkpoints import Checkpoint
+
+_START_S = 10.0
+_STALL_S = 10.0
+_ADVICE = (
+    "connect to the log that they belong to, or make them anew from this one: `./orders projections rebuild --promote --accept-differences`"
+)
+
+
+class KafkaWitness:
+    """Reads, per checkpoint, where the log ends and the last record that was applied. Disturbs no consumer group."""
+
+    def __init__(self, new_reader: Callable[[], AIOKafkaConsumer]) -> None:
+        self._new_reader = new_reader
+
+    async def objections(self, checkpoints: Sequence[Checkpoint]) -> Mapping[int, str]:
+        """Per partition whose checkpoint is not from this log, or can't be compared now: why, and what to do."""
+        begun = [checkpoint for checkpoint in checkpoints if checkpoint.next_offset > 0]
+        if not begun:
+            return {}
+        reader = self._new_reader()
+        try:
+            await asyncio.wait_for(reader.start(), _START_S)
+            return await _compare(reader, begun)
+        except (KafkaError, TimeoutError, OSError) as error:
+            return {c.partition: f"{EVENTS} can't be read ({type(error).__name__}): start the broker" for c in begun}
+        finally:
+            await stop_quietly(reader)
+
+
+async def _compare(reader: AIOKafkaConsumer, checkpoints: Sequence[Checkpoint]) -> dict[int, str]:
+    ends = await log_ends(reader)
+    objections = {c.partition: beyond for c in checkpoints if (beyond := _beyond_the_end(c, ends.get(c.partition, 0)))}
+    known = {c.partition: c for c in checkpoints if c.partition not in objections}
+    ranges = {c.partition: (c.last_record_offset, c.last_record_offset + 1) for c in known.values() if c.last_record_offset is not None}
+    try:
+        async for partition, records in read_ranges(reader, ranges, stall_s=_STALL_S):
+            if other := _another_record(known[partition], records[0].value):
+                objections[partition] = other
+    except BrokenLog as error:
+        return objections | dict.fromkeys(ranges, f"the log has lost records that the read models hold ({error}): {_ADVICE}")
+    return objections
+
+
+def _beyond_the_end(checkpoint: Checkpoint, end: int) -> str | None:
+    if checkpoint.next_offset <= end:
+        return None
+    return f"the read models hold {EVENTS}/{checkpoint.partition} up to {checkpoint.next_offset}, the log ends at {end}: {_ADVICE}"
+
+
+def _another_record(checkpoint: Checkpoint, value: bytes | None) -> str | None:
+    try:
+        found = orjson.loads(value or b"")["id"]
+    except (ValueError, TypeError, KeyError):
+        found = "nothing readable"
+    if found == str(checkpoint.last_record_id):
+        return None
+    place = f"{EVENTS}/{checkpoint.partition} at {checkpoint.last_record_offset}"
+    return f"the read models hold record {checkpoint.last_record_id} of {place}, this log has {found} there: {_ADVICE}"

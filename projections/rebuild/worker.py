@@ -1,0 +1,145 @@
+"""One process of a rebuild: it fills one partition after the other, and tells how far it is."""
+
+import asyncio
+import gc
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import psycopg
+import uvloop
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from psycopg import AsyncConnection
+
+from infra.event_log.reader import BrokenLog, read_ranges, stop_quietly
+from infra.kafka.clients import new_reader
+from infra.postgres.connections import connection_arguments
+from infra.process.settings import Settings
+from projections.rebuild.writer import NewerRecord, Overtaken, Poison, open_writer
+from projections.store.advisory_locks import claimed, partition_claim
+from projections.store.checkpoints import read_checkpoints
+
+_FETCHED = 250
+"""Records taken from the reader at once, and the pace's step."""
+_PIECE = 32
+"""Records judged, then folded into one table after the other: few enough to stay in the processor's nearest memory meanwhile."""
+_SAVE_RECORDS = 130_000
+_SAVE_S = 15.0
+"""A checkpoint is written at least this often: a kill costs at most that much work."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one worker is told. `targets`: per partition, where the rebuild ends. `rate`: records a second, None for no limit."""
+
+    settings: Settings
+    schema: str
+    targets: dict[int, int]
+    skip_poison: bool
+    rate: float | None
+    given_up_in: str | None
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A worker has folded this partition up to here; `saved`: and written it."""
+
+    partition: int
+    next_offset: int
+    saved: bool
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A worker can't go on; the text says why and what to do."""
+
+    reason: str
+
+
+def work(share: Share, told: Connection) -> None:
+    """Fill what no one else fills; the process's main. It ends with the process that started it, whatever ended that."""
+    # Ctrl-C reaches every process of the terminal; the one that started this one answers it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # Rows stay in memory until they are written: collecting garbage would walk through all of them again and again.
+    gc.disable()
+    if share.rate is not None:
+        os.nice(10)
+    try:
+        uvloop.run(_fill_all(share, told.send))
+    except (Poison, NewerRecord, BrokenLog) as error:
+        told.send(Stopped(str(error)))
+    except (psycopg.OperationalError, Overtaken, KafkaError, TimeoutError, OSError) as error:
+        # Worth another try: the next worker goes on at the checkpoint.
+        told.send(Stopped(""))
+        raise SystemExit(f"{type(error).__name__}: {error}") from error
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+async def _fill_all(share: Share, tell: Callable[[Any], None]) -> None:
+    arguments = connection_arguments(share.settings, "orders-rebuild")
+    reader = new_reader(share.settings, "projections-rebuild")
+    try:
+        await reader.start()
+        async with await AsyncConnection.connect(**arguments, autocommit=True) as connection:
+            # A crash of the server loses the last moments, rows and checkpoint together.
+            await connection.execute("set synchronous_commit = off")
+            for partition, end in share.targets.items():
+                async with claimed(connection, partition_claim(share.schema, partition)) as mine:
+                    if mine:
+                        await _fill(share, connection, reader, partition, end, tell)
+                # Now that its rows are gone, there is little to walk through.
+                gc.collect()
+    finally:
+        await stop_quietly(reader)
+
+
+async def _fill(  # noqa: PLR0913, PLR0917 - one partition's work, with the process's connections
+    share: Share, connection: AsyncConnection[Any], reader: AIOKafkaConsumer, partition: int, end: int, tell: Callable[[Any], None]
+) -> None:
+    checkpoint = next(one for one in await read_checkpoints(connection, share.schema) if one.partition == partition)
+    writer = await open_writer(
+        connection, share.schema, checkpoint, bare=True, skip_poison=share.skip_poison, given_up_in=share.given_up_in
+    )
+    pace = _Pace(share.rate)
+    save_at = time.monotonic() + _SAVE_S
+    async for _, records in read_ranges(reader, {partition: (checkpoint.next_offset, end)}, max_records=_FETCHED):
+        for start in range(0, len(records), _PIECE):
+            await writer.take(records[start : start + _PIECE])
+        due = writer.unsaved >= _SAVE_RECORDS or time.monotonic() >= save_at
+        if due:
+            await writer.save()
+            save_at = time.monotonic() + _SAVE_S
+        tell(Reached(partition, writer.checkpoint.next_offset, due))
+        await pace.keep(len(records))
+    await writer.save()
+    tell(Reached(partition, writer.checkpoint.next_offset, saved=True))
+
+
+class _Pace:
+    """Holds a worker to its rate; time lost is not made up for."""
+
+    def __init__(self, rate: float | None) -> None:
+        self._rate = rate
+        self._next = time.monotonic()
+
+    async def keep(self, records: int) -> None:
+        if self._rate is None:
+            return
+        now = time.monotonic()
+        self._next = max(self._next, now - 0.1) + records / self._rate
+        if self._next > now:
+            await asyncio.sleep(self._next - now)

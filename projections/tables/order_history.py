@@ -1,0 +1,38 @@
+"""Every record of every order, rejections too, as it stands in the log: the envelope's exact text, with its place."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from infra.event_log.gate import Counted
+from infra.postgres.table_definition import Key, TableDefinition
+
+
+class HistoryEntry(NamedTuple):
+    """One record. `envelope` is its value in the log, byte for byte."""
+
+    order_id: UUID
+    record_offset: int
+    partition: int
+    envelope: str
+
+
+def key_of(counted: Counted) -> Key | None:
+    """The order and the record's offset, so that one index holds an order's history in the order of the log."""
+    return counted.record.order_id, counted.offset
+
+
+def evolve(row: HistoryEntry | None, counted: Counted) -> HistoryEntry | None:
+    """The record as history keeps it."""
+    del row  # a record is written once
+    return HistoryEntry(counted.record.order_id, counted.offset, counted.partition, counted.value.decode())
+
+
+TABLE = TableDefinition(
+    name="order_history",
+    row=HistoryEntry,
+    columns={"order_id": "uuid", "record_offset": "bigint", "partition": "integer", "envelope": "text"},
+    key=("order_id", "record_offset"),
+    key_of=key_of,
+    evolve=evolve,
+    one_record_a_row=True,
+)

@@ -1,0 +1,54 @@
+"""Invariant 7: what the watchers hold against the records that match. Pure."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from event_schemas.positions import Position
+from tools.faults.checks.findings import Findings
+from tools.faults.checks.raw_log import Entry
+from tools.faults.load.feed_memory import FeedMemory
+
+
+def expected_feed(wanted: Mapping[str, str], start: Mapping[int, int], counting: Mapping[int, Sequence[Entry]]) -> dict[str, list[str]]:
+    """Per order the ids of the records that this filter lets through, from these offsets on."""
+    orders: dict[str, list[str]] = defaultdict(list)
+    for partition, entries in counting.items():
+        for entry in entries:
+            if entry.offset >= start.get(partition, 0) and _matches(wanted, entry):
+                orders[entry.envelope["order_id"]].append(entry.envelope["id"])
+    return dict(orders)
+
+
+def _matches(wanted: Mapping[str, str], entry: Entry) -> bool:
+    said = {"order_id": entry.envelope["order_id"], "customer_id": entry.envelope["data"].get("customer_id")}
+    return all(said[name] == value for name, value in wanted.items())
+
+
+def check_feed(
+    name: str, wanted: Mapping[str, str], memory: FeedMemory, counting: Mapping[int, Sequence[Entry]], findings: Findings
+) -> None:
+    """One watcher."""
+    if memory.start is None:
+        findings.add("7", f"{name} was never subscribed")
+        return
+    for what in memory.broken:
+        findings.add("7", f"{name}: {what}")
+    start = Position.parse(memory.start).next_offsets
+    expected = expected_feed(wanted, start, counting)
+    for order_id in expected.keys() | memory.orders.keys():
+        due, held = expected.get(order_id, []), memory.orders.get(order_id, [])
+        findings.looked("7", len(due))
+        if held != due:
+            findings.add("7", f"{name}: {_how(due, held)}", order_id, _places(counting, set(due) ^ set(held)))
+
+
+def _how(due: Sequence[str], held: Sequence[str]) -> str:
+    if missing := [record for record in due if record not in held]:
+        return f"{len(missing)} of {len(due)} records did not come, first {missing[0]}"
+    if foreign := [record for record in held if record not in due]:
+        return f"{len(foreign)} records came that don't belong there, first {foreign[0]}"
+    return f"the records came in another order: {list(held)}, not {list(due)}"
+
+
+def _places(counting: Mapping[int, Sequence[Entry]], record_ids: set[str]) -> str:
+    return ", ".join(entry.place for entries in counting.values() for entry in entries if entry.envelope["id"] in record_ids)

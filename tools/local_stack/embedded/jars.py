@@ -1,0 +1,114 @@
+"""Bring the broker's jars to this machine: only those that the lock names, byte for byte."""
+
+import hashlib
+import http.client
+import secrets
+import time
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from tools.local_stack.embedded.jar_lock import Jar, JarLock, read_lock
+
+_PARALLEL = 8
+_TRIES = 4
+_TIMEOUT_S = 30
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes fetched so far and the bytes to fetch in all."""
+
+
+class JarsUnavailable(Exception):
+    """A jar could not be had; the text says which, why, and what to do."""
+
+
+def default_repository_url() -> str:
+    """The Maven repository that the library jgo brings."""
+    from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 importing jgo takes 0.3 s, and is needed only once in a cache's life
+
+    return str(MAVEN_CENTRAL_URL)
+
+
+def missing_jars(folder: Path, lock: JarLock) -> list[Jar]:
+    """The lock's jars that `folder` lacks or holds in another form than the lock says."""
+    return [jar for jar in lock.jars if not _is_intact(folder / jar.name, jar)]
+
+
+def fetch_jars(
+    folder: Path, *, repository_url: str | None = None, lock: JarLock | None = None, progress: Progress | None = None
+) -> list[Path]:
+    """All jars of the lock in `folder`, each verified by size and sha256; what is there and intact is not fetched again.
+
+    A jar appears under its name only when it is whole, so that an interrupted run goes on where it stood, and two runs don't disturb
+    each other. Proxies and SSL_CERT_FILE are honoured. Raises JarsUnavailable.
+    """
+    lock = lock or read_lock()
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = missing_jars(folder, lock)
+    if missing:
+        _fetch_all(missing, folder, (repository_url or default_repository_url()).rstrip("/"), progress)
+    return [folder / jar.name for jar in lock.jars]
+
+
+def _fetch_all(jars: list[Jar], folder: Path, repository_url: str, progress: Progress | None) -> None:
+    total, done = sum(jar.size for jar in jars), 0
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        fetches = {pool.submit(_fetch, jar, folder, repository_url): jar for jar in sorted(jars, key=lambda jar: -jar.size)}
+        try:
+            for fetch in as_completed(fetches):
+                fetch.result()
+                done += fetches[fetch].size
+                if progress:
+                    progress(done, total)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _fetch(jar: Jar, folder: Path, repository_url: str) -> None:
+    url = f"{repository_url}/{jar.path}"
+    for attempt in range(1, _TRIES + 1):
+        try:
+            content = _download(url)
+            _check(content, jar)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if attempt == _TRIES:
+                raise JarsUnavailable(
+                    f"could not fetch {jar.name} from {repository_url}: {error}. "
+                    "Is the network there? A proxy is taken from HTTPS_PROXY, a mirror from MAVEN_REPOSITORY_URL."
+                ) from error
+            time.sleep(0.2 * 2**attempt)
+        else:
+            _place(content, folder / jar.name)
+            return
+
+
+def _download(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response:  # noqa: S310 the operator's own repository address
+        content: bytes = response.read()
+        return content
+
+
+def _check(content: bytes, jar: Jar) -> None:
+    if len(content) != jar.size or hashlib.sha256(content).hexdigest() != jar.sha256:
+        raise ValueError(f"what came is not the jar of the lock ({len(content)} bytes instead of {jar.size}, or another sha256)")
+
+
+def _place(content: bytes, target: Path) -> None:
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _is_intact(file: Path, jar: Jar) -> bool:
+    try:
+        if file.stat().st_size != jar.size:
+            return False
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest() == jar.sha256
+    except FileNotFoundError:
+        return False
