@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from command_api.fingerprint import fingerprint
 from command_api.headers import CommandHeaders
-from command_api.identity import identify
+from command_api.identity import fingerprint, identify
 from command_api.problems import invalid
 from command_api.requests import CreateOrderRequest, RequestModel, parse_request
 from event_schemas.commands import (

@@ -6,7 +6,7 @@ from command_api.dry_run import PROMISE
 from command_api.envelopes import CANCEL, CREATE, SHIP, CommandKind
 from event_schemas.codes import Code
 from event_schemas.values import CURRENCIES, MAX_LINES, MAX_QUANTITY
-from infra.http.problem_examples import COMMAND_ID, ORDER_ID, POSITION
+from infra.http.problems import COMMAND_ID, ORDER_ID, POSITION
 
 Schema = dict[str, Any]
 

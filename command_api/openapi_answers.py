@@ -5,8 +5,7 @@ from typing import Any
 from command_api.envelopes import CREATE, CommandKind
 from command_api.openapi import Schema
 from event_schemas.codes import Code
-from infra.http.problem_examples import RETRY_AFTER, problem_responses
-from infra.http.problems import CORRELATION
+from infra.http.problems import CORRELATION, RETRY_AFTER, problem_responses
 
 
 def _header(description: str, **schema: Any) -> Schema:

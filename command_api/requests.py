@@ -8,8 +8,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 from command_api.problems import Fault, faults_of, pointer
 from event_schemas.bounds import beyond_bounds
 from event_schemas.commands import CancelOrder, CreateOrder, ShipOrder
-from event_schemas.plain_forms import PlainReader
-from event_schemas.pydantic_internals import constructed
+from event_schemas.pydantic_internals import PlainReader, constructed
 from event_schemas.values import MAX_LINES, Closed, Currency, CustomerId, Line, SalesChannel, Text, Time
 
 AHEAD = timedelta(seconds=60)

@@ -11,15 +11,13 @@ from fastapi.routing import APIRoute
 from structlog.contextvars import bind_contextvars
 
 from command_api import openapi
-from command_api.body_parts import MAX_PARTS, has_too_many_parts
+from command_api.body import MAX_PARTS, LargeBodies, Malformed, has_too_many_parts, parse_json, read_body
 from command_api.dry_run import Rehearse, rehearsed, wants_dry_run
 from command_api.envelopes import CANCEL, CREATE, SHIP, CommandKind, Sender, build_command
 from command_api.headers import read_correlation, read_headers
 from command_api.identity import ANONYMOUS
-from command_api.json_body import Malformed, parse_json
 from command_api.openapi_answers import responses
 from command_api.problems import invalid
-from command_api.request_body import LargeBodies, read_body
 from command_api.submission import Appends, Submission, submit
 from command_api.waiting import Follower
 from event_schemas.codes import Code

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from event_schemas.bounds import MAX_MEMBERS, beyond_bounds
 from event_schemas.commands import COMMAND_SCHEMA_VERSIONS, COMMAND_TYPES, Command, InvalidCommand
 from event_schemas.events import EVENT_SCHEMA_VERSIONS, RECORD_TYPES, Record
-from event_schemas.plain_forms import PlainReader
+from event_schemas.pydantic_internals import PlainReader
 from event_schemas.upcasters import COMMAND_STEPS, RECORD_STEPS, Upcaster, chains, upcast
 
 _COMMAND_READERS = {model.model_fields["type"].default: PlainReader(model) for model in COMMAND_TYPES}

@@ -189,5 +189,5 @@ PLAIN_FORMS: Mapping[Callable[..., Any], Callable[[CoreSchema], CoreSchema]] = {
 """For each rule above that is written in Python: how pydantic's compiled core reads the forms that nearly all values have.
 
 Handed the schema under the rule. What such a schema takes, the rule takes too, and reads as the same value (tested); what it
-refuses says nothing (event_schemas/plain_forms.py).
+refuses says nothing (event_schemas/pydantic_internals.py).
 """

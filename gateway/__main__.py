@@ -5,10 +5,9 @@ import asyncio
 import uvloop
 
 from gateway.app import serve
-from infra.process.gc_tuning import collect_rarely
 from infra.process.logs import configure_logging
-from infra.process.open_files import allow_many_files
 from infra.process.settings import Settings
+from infra.process.tuning import allow_many_files, collect_rarely
 
 
 def main() -> None:

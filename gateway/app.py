@@ -16,16 +16,14 @@ from pydantic import SecretStr
 from command_api.command_log import CommandLog
 from command_api.routes import create_command_router
 from event_schemas.topics import AGGREGATE_GROUP, COMMANDS
-from gateway.back_pressure import GuardedLog, Log
+from gateway.back_pressure import Backlog, GuardedLog, Log
 from gateway.background import READS, announce, follow_log, serve_feed, watch_reads
-from gateway.command_lag import Backlog
 from gateway.direct_routes import ServeDirectly, direct_routes
-from gateway.docs_page import create_docs_router, describe
 from gateway.dry_run import DryRun
-from gateway.feed_demo import create_feed_demo_router
 from gateway.follower import GatewayFollower
 from gateway.log_lag import LogLag
 from gateway.metrics import RequestMetrics
+from gateway.pages import create_docs_router, create_feed_demo_router, describe
 from gateway.problems import render_problems
 from gateway.protocol import GatewayProtocol
 from infra.event_log.command_outcomes import Outcomes
@@ -36,7 +34,7 @@ from infra.postgres.connections import NoDatabase, new_snapshot_pool
 from infra.process import health as own_health
 from infra.process.health import Health
 from infra.process.settings import Settings
-from infra.process.socket_buffers import bound_receive_buffer, bound_send_buffer
+from infra.process.tuning import bound_receive_buffer, bound_send_buffer
 from notifier.feed import Feed
 from notifier.sse.api import create_feed_router
 from notifier.sse.streams import SseStreams

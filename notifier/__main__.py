@@ -9,11 +9,10 @@ import uvloop
 from infra.event_log.tail import LogTail
 from infra.kafka.topic_guard import topics_watched, wait_for_topics
 from infra.process import health as health_port
-from infra.process.gc_tuning import collect_rarely
 from infra.process.health import Health
 from infra.process.logs import configure_logging
-from infra.process.open_files import allow_many_files
 from infra.process.settings import Settings
+from infra.process.tuning import allow_many_files, collect_rarely
 from notifier.websocket.server import FeedServer
 
 _log = logging.getLogger(__name__)

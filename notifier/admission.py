@@ -1,6 +1,72 @@
 """How many may connect in a second: after a restart all come back at once, and each costs a handshake and a replay. Pure."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def allowed_origins(text: str | None) -> frozenset[str]:
+    """The origins of a comma-separated list such as `https://shop.example,https://admin.example:8443`."""
+    return frozenset(origin.strip().rstrip("/").lower() for origin in (text or "").split(",") if origin.strip())
+
+
+def may_open(origin: str, host: str | None, allowed: frozenset[str]) -> bool:
+    """Whether a page of this origin may open the feed at this host.
+
+    Without a list, pages of the same host and of loopback may; with a list, only those in it (`*`: every page).
+    """
+    if "*" in allowed:
+        return True
+    if allowed:
+        return origin.lower() in allowed
+    try:
+        page = urlsplit(origin).hostname
+        own = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    return page is not None and (page in _LOOPBACK or page == own)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds and bytes."""
+
+    handshake_s: float = 10.0
+    first_frame_s: float = 10.0
+    ping_s: float = 20.0
+    """Between two pings; a client of whom nothing is heard from one to the next is cut off."""
+    frame_bytes: int = 64 * 1024
+    frames: int = 500
+    """Most frames, control frames included, that a client may send in `frames_s`."""
+    frames_s: float = 10.0
+    close_s: float = 2.0
+    """How long a client that has closed may keep its socket open."""
+    goodbye_s: float = 1.0
+    """How long clients may take to go when the process ends."""
+
+
+PATIENCE_S = 3.0
+LEAST_TAKEN = 64 * 1024
+"""Bytes that a slow client has to take in that time, or all there is: less, and it is hopeless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Since when so much has waited."""
+
+    since: float
+    buffered: int
+    hopeless: bool = False
+
+    def look(self, now: float, buffered: int) -> "Stall":
+        """What to think of it now."""
+        if now < self.since + PATIENCE_S:
+            return self
+        taken = self.buffered - buffered
+        return Stall(now, buffered, hopeless=buffered > 0 and taken < LEAST_TAKEN)
+
 
 _BURST_S = 2.0
 _LATEST_S = 10

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from aiokafka.errors import KafkaError
 
@@ -20,11 +20,29 @@ from notifier.start_positions import StartAhead, StartAt, StartNowhere, start_of
 from notifier.timer_wheel import Wheel
 from notifier.warm_up import warm_up
 
-if TYPE_CHECKING:
-    from notifier.session import Session
-
 _AHEAD_S = 10.0
 _LOOK_S = 1.0
+
+
+class FeedClient(Protocol):
+    """What the feed asks of a client's session; `Session` is one."""
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the client."""
+        ...
+
+    def beat(self) -> None:
+        """Send a heartbeat."""
+        ...
+
+    def reset(self, reason: ResetReason) -> None:
+        """End every subscription, with this reason."""
+        ...
+
+    def end_if_stalled(self) -> None:
+        """End the client if it reads next to nothing."""
+        ...
 
 
 class Feed:
@@ -38,9 +56,9 @@ class Feed:
         self.live = LiveEnd(log, Ring(settings.feed_ring_mib * 1024 * 1024))
         self.slices = LogSlices(settings, topic)
         self.snapshots = Snapshots(settings.orders_url)
-        self.sessions: set[Session] = set()
-        self.slow: dict[Session, None] = {}
-        """Those whose clients don't take what was sent."""
+        self.sessions: set[FeedClient] = set()
+        self.slow: dict[FeedClient, None] = {}
+        """Sessions whose clients read too slowly."""
         self._heartbeat_s = settings.feed_heartbeat_s
         self._looks: asyncio.TimerHandle | None = None
         self._unsubscribe = log.subscribe(self.live.delivered)

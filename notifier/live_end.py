@@ -10,7 +10,7 @@ from notifier.feed_event import FeedEvent
 from notifier.filter_index import FilterIndex
 from notifier.metrics import DELAY, EVENTS_SENT, RING_BYTES, RING_RECORDS, SUBSCRIPTIONS
 from notifier.ring import Ring
-from notifier.sink import Outbox
+from notifier.sink import FrameSink
 from notifier.subscription import Subscription
 
 _PIECE_BYTES = 128 * 1024
@@ -84,7 +84,7 @@ class LiveEnd:
         """A run of a partition came: one write per connection, however many of its records match."""
         if self._position is None:
             self._position = self.moving(self._log.ends)
-        written: dict[Outbox, None] = {}
+        written: dict[FrameSink, None] = {}
         sent = size = 0
         for counted in run:
             event = FeedEvent.of(counted, self.moved(self._position, partition, counted.offset + 1))
@@ -106,20 +106,20 @@ class LiveEnd:
             EVENTS_SENT.inc(sent)
             DELAY.observe(max(0.0, time.time() - run[0].timestamp_ms / 1000))
 
-    def _offer(self, event: FeedEvent, subscriptions: Sequence[Subscription], written: dict[Outbox, None]) -> int:
+    def _offer(self, event: FeedEvent, subscriptions: Sequence[Subscription], written: dict[FrameSink, None]) -> int:
         made: dict[tuple[bytes, int], bytes] = {}
         sent = 0
         for subscription in subscriptions:
             if subscription.live:
-                outbox = subscription.outbox
-                outbox.queue(subscription.shared_frame(event, made))
-                written[outbox] = None
+                sink = subscription.sink
+                sink.queue(subscription.shared_frame(event, made))
+                written[sink] = None
                 sent += 1
             else:
                 subscription.hold(event, self.ends)
         return sent
 
-    def _flush(self, written: dict[Outbox, None]) -> None:
-        for outbox in written:
-            outbox.flush()
+    def _flush(self, written: dict[FrameSink, None]) -> None:
+        for sink in written:
+            sink.flush()
         written.clear()

@@ -13,7 +13,7 @@ from notifier.filter_index import matches
 from notifier.live_end import LiveEnd
 from notifier.log_slices import LogSlices
 from notifier.metrics import EVENTS_SENT, REPLAYED
-from notifier.sink import ClientOutbox
+from notifier.sink import ClientSink
 from notifier.subscription import Subscription
 
 _RETRY_S = 1.0
@@ -44,26 +44,26 @@ def replay_from_memory(subscription: Subscription, live: LiveEnd) -> None:
             live.moved(own, event.partition, event.offset + 1)
         if matches(subscription.filter, event):
             frame = subscription.frame(event if at_its_own else event.at(own.token()))
-            subscription.outbox.queue(frame)
+            subscription.sink.queue(frame)
             size += len(frame)
             sent += 1
     else:
         subscription.replayed_all()
     REPLAYED.labels("memory").inc(walked)
     EVENTS_SENT.inc(sent)
-    subscription.outbox.flush()
+    subscription.sink.flush()
 
 
-async def replay(subscription: Subscription, live: LiveEnd, slices: LogSlices, outbox: ClientOutbox) -> None:
+async def replay(subscription: Subscription, live: LiveEnd, slices: LogSlices, sink: ClientSink) -> None:
     """Send what stands in the log below the watermark, as fast as the client reads it, then what was held, and go live.
 
     Waits while the broker is away. Raises NewerSchema or BrokenLog when the log can't be shown without a gap, ClientGone.
     """
-    await outbox.drained()
+    await sink.drained()
     while ranges := subscription.to_replay():
         if is_in_memory(subscription, live):
             replay_from_memory(subscription, live)
-            await outbox.drained()
+            await sink.drained()
             await asyncio.sleep(0)
             continue
         try:
@@ -74,7 +74,7 @@ async def replay(subscription: Subscription, live: LiveEnd, slices: LogSlices, o
             continue
         for chunk in _chunks(records):
             _send(subscription, live, chunk)
-            await outbox.drained()
+            await sink.drained()
             await asyncio.sleep(0)
     go_live(subscription)
 
@@ -82,8 +82,8 @@ async def replay(subscription: Subscription, live: LiveEnd, slices: LogSlices, o
 def go_live(subscription: Subscription) -> None:
     """Nothing is left to be replayed: send what was held."""
     for payload in subscription.go_live():
-        subscription.outbox.queue(payload)
-    subscription.outbox.flush()
+        subscription.sink.queue(payload)
+    subscription.sink.flush()
 
 
 def _chunks(records: Iterable[ConsumerRecord]) -> Iterator[list[ConsumerRecord]]:
@@ -111,8 +111,8 @@ def _send(subscription: Subscription, live: LiveEnd, records: Sequence[ConsumerR
         if isinstance(verdict, Counted):
             event = FeedEvent.of(verdict, token)
             if matches(subscription.filter, event):
-                subscription.outbox.queue(subscription.frame(event))
+                subscription.sink.queue(subscription.frame(event))
                 sent += 1
     REPLAYED.labels("log").inc(len(records))
     EVENTS_SENT.inc(sent)
-    subscription.outbox.flush()
+    subscription.sink.flush()

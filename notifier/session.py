@@ -22,13 +22,13 @@ from event_schemas.feed import (
     Unsubscribed,
 )
 from infra.event_log.reader import BrokenLog
+from notifier.admission import Stall
 from notifier.feed import Feed
 from notifier.metrics import PARKS, REFUSED, RESETS, RESUMES, SLOW_CLOSES
 from notifier.order_pages import pieces
 from notifier.replay import go_live, is_in_memory, replay, replay_from_memory
 from notifier.requests import Refused, read_request
-from notifier.sink import ClientGone, ClientOutbox
-from notifier.stalls import Stall
+from notifier.sink import ClientGone, ClientSink
 from notifier.start_positions import StartNowhere, earliest
 from notifier.subscription import Subscription
 
@@ -41,24 +41,24 @@ _log = logging.getLogger(__name__)
 class Session:
     """The subscriptions of one connection, whatever its transport.
 
-    A transport makes one, `open`s it with its outbox, hands each request to `answer` (or a Subscribe to `subscribe`, which raises
-    Refused), says `paused` and `resumed` as `ClientOutbox` tells, and `close`s it when the connection is over.
+    A transport makes one, `open`s it with its sink, hands each request to `answer` (or a Subscribe to `subscribe`, which raises
+    Refused), says `paused` and `resumed` as `ClientSink` tells, and `close`s it when the connection is over.
     """
 
-    __slots__ = ("_bad_frames", "_feed", "_outbox", "_replays", "_stall", "_subscriptions", "over")
+    __slots__ = ("_bad_frames", "_feed", "_replays", "_sink", "_stall", "_subscriptions", "over")
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._outbox: ClientOutbox
+        self._sink: ClientSink
         self._subscriptions: dict[str | None, Subscription] = {}
         self._replays: dict[Subscription, asyncio.Task[None]] = {}
         self._bad_frames = 0
         self._stall: Stall | None = None
         self.over = False
 
-    def open(self, outbox: ClientOutbox) -> None:
-        """Begin: answers and events leave by this outbox."""
-        self._outbox = outbox
+    def open(self, sink: ClientSink) -> None:
+        """Begin: answers and events leave by this sink."""
+        self._sink = sink
         self._feed.sessions.add(self)
         self._feed.beats.join(self)
 
@@ -73,7 +73,7 @@ class Session:
     @property
     def buffered(self) -> int:
         """Bytes that wait for the client."""
-        return self._outbox.buffered
+        return self._sink.buffered
 
     def position(self) -> str:
         """A position from which no subscription misses anything."""
@@ -94,7 +94,7 @@ class Session:
             self._send(refusal.frame())
             self._bad_frames += refusal.code not in _NOT_THE_CLIENT_S_FAULT
             if self._bad_frames >= _BAD_FRAMES:
-                self._outbox.end(CloseCode.BAD_FRAMES, {"code": "bad_frames"})
+                self._sink.end(CloseCode.BAD_FRAMES, {"code": "bad_frames"})
 
     def reset(self, reason: ResetReason) -> None:
         """The log is another one than before: every subscription ends."""
@@ -135,9 +135,9 @@ class Session:
                         return
                     self._send(Subscribed(id=request.id, position=page.position))
                 for piece in pieces(page, request.id):
-                    self._outbox.queue(piece)
-                    self._outbox.flush()
-                    await self._outbox.drained()
+                    self._sink.queue(piece)
+                    self._sink.flush()
+                    await self._sink.drained()
         # The log may have been replaced meanwhile: what a position means is decided in the step in which it is used.
         if (start := await self._start_of(request)) is not None and not self.over:
             self._begin(request, start)
@@ -145,7 +145,7 @@ class Session:
     def _begin(self, request: Subscribe, start: Mapping[int, int]) -> None:
         """Register with the live end and note the watermark in one step; then replay up to it, if there is anything to replay."""
         live = self._feed.live
-        subscription = Subscription(request.filter, start, live.ends, outbox=self._outbox, subscription_id=request.id)
+        subscription = Subscription(request.filter, start, live.ends, sink=self._sink, subscription_id=request.id)
         self._subscriptions[request.id] = subscription
         live.add(subscription)
         if request.start not in {LATEST, EARLIEST}:
@@ -169,7 +169,7 @@ class Session:
 
     async def _catch_up(self, subscription: Subscription, first: bool) -> None:
         try:
-            await replay(subscription, self._feed.live, self._feed.slices, self._outbox)
+            await replay(subscription, self._feed.live, self._feed.slices, self._sink)
         except NewerSchema as error:
             self._fail(subscription, FeedCode.NEWER_SCHEMA, str(error))
         except BrokenLog as error:
@@ -185,14 +185,14 @@ class Session:
     def _replay_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a replay failed", exc_info=error)
-            self._outbox.end(CloseCode.INTERNAL, {"code": "internal"})
+            self._sink.end(CloseCode.INTERNAL, {"code": "internal"})
 
     def paused(self) -> None:
         """More waits for the client than may: park what is live. Its position is all that is kept of it, and nothing more is sent."""
         if self._stall is not None or self.over:
             return
         live = self._feed.live
-        self._stall = Stall(asyncio.get_running_loop().time(), self._outbox.buffered)
+        self._stall = Stall(asyncio.get_running_loop().time(), self._sink.buffered)
         self._feed.slow[self] = None
         for subscription in self._subscriptions.values():
             if subscription.live:
@@ -215,11 +215,11 @@ class Session:
     def end_if_stalled(self) -> None:
         """End a client that has taken next to nothing for a while; its last position goes with the reason."""
         if self._stall is not None:
-            self._stall = self._stall.look(asyncio.get_running_loop().time(), self._outbox.buffered)
+            self._stall = self._stall.look(asyncio.get_running_loop().time(), self._sink.buffered)
             if self._stall.hopeless:
                 SLOW_CLOSES.inc()
                 _log.info("ending a client that does not read")
-                self._outbox.end(CloseCode.SLOW, {"code": "slow", "position": self.position()})
+                self._sink.end(CloseCode.SLOW, {"code": "slow", "position": self.position()})
 
     def beat(self) -> None:
         """Tell each subscription's position, also when nothing has matched."""
@@ -228,8 +228,8 @@ class Session:
         live = self._feed.live
         for subscription in self._subscriptions.values():
             position = live.end_token() if subscription.live else live.token(subscription.position(live.ends))
-            self._outbox.queue(Heartbeat(id=subscription.id, position=position).encoded())
-        self._outbox.flush()
+            self._sink.queue(Heartbeat(id=subscription.id, position=position).encoded())
+        self._sink.flush()
 
     def _caught_up(self, subscription: Subscription) -> None:
         self._send(CaughtUp(id=subscription.id, position=self._feed.live.end_token()))
@@ -247,8 +247,8 @@ class Session:
         self._send(Unsubscribed(id=subscription_id))
 
     def _send(self, frame: Subscribed | CaughtUp | Reset | Unsubscribed | FeedError) -> None:
-        self._outbox.queue(frame.encoded())
-        self._outbox.flush()
+        self._sink.queue(frame.encoded())
+        self._sink.flush()
 
     def _send_reset(self, subscription_id: str | None, reason: ResetReason) -> None:
         RESETS.labels(reason).inc()

@@ -8,11 +8,11 @@ class ClientGone(Exception):
     """There is no one left to write to."""
 
 
-class Outbox(Protocol):
+class FrameSink(Protocol):
     """Takes frames."""
 
     def queue(self, payload: bytes) -> None:
-        """Take a frame (JSON, UTF-8); it leaves at the next flush. The same bytes may be handed to many outboxes."""
+        """Take a frame (JSON, UTF-8); it leaves at the next flush. The same bytes may be handed to many sinks."""
         ...
 
     def flush(self) -> None:
@@ -20,8 +20,8 @@ class Outbox(Protocol):
         ...
 
 
-class ClientOutbox(Outbox, Protocol):
-    """An Outbox whose client may be slow, or gone.
+class ClientSink(FrameSink, Protocol):
+    """An FrameSink whose client may be slow, or gone.
 
     Its transport calls `Session.paused` when more than about 256 KiB wait for the client, and `Session.resumed` when most of that
     has left: meanwhile the session sends nothing that can wait. One that buffers nothing itself need not call either.

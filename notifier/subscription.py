@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from event_schemas.feed import FeedFilter
 from infra.kafka.clients import partition_of
 from notifier.feed_event import FeedEvent, event_head
-from notifier.sink import Outbox
+from notifier.sink import FrameSink
 
 HELD_BYTES = 256 * 1024
 """Most that is held of what comes live during a replay."""
@@ -21,12 +21,12 @@ _NOTHING: dict[int, int] = {}
 class Subscription:
     """The state of one subscription; all methods run in one step of the loop, so `ends` is the log's end as seen in that step."""
 
-    __slots__ = ("_head", "_held", "_held_bytes", "_next_offsets", "_partition", "_seq", "_watermark", "filter", "id", "live", "outbox")
+    __slots__ = ("_head", "_held", "_held_bytes", "_next_offsets", "_partition", "_seq", "_watermark", "filter", "id", "live", "sink")
 
     def __init__(
-        self, wanted: FeedFilter, start: Mapping[int, int], ends: Mapping[int, int], *, outbox: Outbox, subscription_id: str | None = None
+        self, wanted: FeedFilter, start: Mapping[int, int], ends: Mapping[int, int], *, sink: FrameSink, subscription_id: str | None = None
     ) -> None:
-        self.filter, self.outbox, self.id = wanted, outbox, subscription_id
+        self.filter, self.sink, self.id = wanted, sink, subscription_id
         self._head = event_head(subscription_id)
         self._seq = 0
         self._partition = None if wanted.order_id is None else partition_of(str(wanted.order_id), len(ends))

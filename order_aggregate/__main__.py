@@ -4,10 +4,10 @@ import uvloop
 
 from infra.faust.app import run
 from infra.kafka.topic_guard import topics_watched, wait_for_topics
-from infra.process.gc_tuning import collect_rarely
 from infra.process.health import Health, serve
 from infra.process.logs import configure_logging
 from infra.process.settings import Settings
+from infra.process.tuning import collect_rarely
 from order_aggregate.agent import create_app
 
 

@@ -16,8 +16,7 @@ from infra.kafka.clients import partitions_of_keys
 from infra.process.health import Health
 from order_aggregate.assignment import Assignment
 from order_aggregate.partition_state import Partition
-from order_aggregate.record_appender import Outgoing, RecordAppender
-from order_aggregate.record_encoding import encode
+from order_aggregate.record_appender import Outgoing, RecordAppender, encode
 from order_aggregate.snapshots import Snapshots
 
 LOOK_AGAIN_S = 2.0

@@ -10,12 +10,20 @@ from uuid import UUID
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from prometheus_client import Counter
 
+from event_schemas.encoding import value_bytes
+from event_schemas.events import RECORD_TYPES, Record
 from event_schemas.topics import COMMAND_OFFSET, EVENTS, PLACE
+from event_schemas.trace_context import TRACEPARENT, traceparent_of
 from infra.event_log.gate import header_number
 from infra.event_log.partition_fold import fold_partitions
 from infra.process.exits import end_process
 from infra.process.settings import Settings
 
+_SOURCE = b"/orders"
+_SPEC = ("ce_specversion", b"1.0")
+_SOURCE_HEADER = ("ce_source", _SOURCE)
+_CONTENT_TYPE = ("content-type", b"application/json")
+_TYPES = {name: ("ce_type", name.encode()) for name in RECORD_TYPES}
 ACKNOWLEDGED_WITHIN_S = 30.0
 """A batch that the broker has not acknowledged by then ends the process; the next one reads in the log what became of it."""
 
@@ -31,6 +39,23 @@ class Outgoing(NamedTuple):
     command_id: UUID
     command_offset: int
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def encode(record: Record, value: bytes, command: ConsumerRecord) -> Outgoing:
+    """The record that ends this command, whose bytes are `value`. The same record of the same command gives the same headers."""
+    order_id = command.key  # checked to be the order's id before it was decided
+    headers: tuple[tuple[str, bytes], ...] = (
+        _SPEC,
+        ("ce_id", value_bytes(record.id)),
+        _SOURCE_HEADER,
+        _TYPES[record.type],
+        ("ce_subject", order_id),
+        ("ce_time", value_bytes(record.occurred_at)),
+        _CONTENT_TYPE,
+    )
+    if command.headers and (trace := traceparent_of(command.headers)):
+        headers += ((TRACEPARENT, trace),)
+    return Outgoing(order_id, value, record.command_id, command.offset, headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ a partition is delivered until the agent has opened it at an offset of its own c
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,9 +18,27 @@ from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
-from infra.faust.fetch_rate import Pace
 from infra.faust.fetches import Fetch
 from infra.faust.group_membership import RUNS_EVERY_S, Membership, freeze_proof_s
+
+
+class Pace:
+    """At most one fetch that brings something in `every_s` seconds; what comes after a quiet time waits for nothing."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._next_at = 0.0
+
+    async def turn(self) -> None:
+        """Return when the next fetch may begin."""
+        left = self._next_at - time.monotonic()
+        if left > 0:
+            await asyncio.sleep(left)
+
+    def fetched(self) -> None:
+        """A fetch has brought something."""
+        self._next_at = time.monotonic() + self._every_s
+
 
 POLL_S = 0.5
 """Longest wait for one fetch, and so the longest pause between two ticks."""

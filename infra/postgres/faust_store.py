@@ -15,7 +15,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from infra.event_log.gate import Counted
 from infra.postgres.table_definition import Key, RowT, TableDefinition
 from infra.postgres.table_fold import Keyed, Refused, fold, keyed
-from infra.postgres.table_rows import ask_rows, asked_rows, save_rows
+from infra.postgres.table_sql import ask_rows, asked_rows, save_rows
 
 STORE_URL = "postgresql://handed-in"
 """Names the store's class and nothing else: Faust logs store URLs, so the connection is handed in. Without a host Faust would

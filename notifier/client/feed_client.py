@@ -26,8 +26,7 @@ from websockets.typing import Subprotocol
 
 from event_schemas.feed import SUBPROTOCOL
 from notifier.client.endings import End, Then, closed, refused, unreachable
-from notifier.client.held import MOST, Held
-from notifier.client.items import Item
+from notifier.client.items import MOST, Held, Item
 from notifier.client.state import Following, Wanted
 
 _ANSWER_S = 10.0

@@ -8,8 +8,7 @@ import orjson
 
 from event_schemas.feed import LATEST
 from notifier.client.endings import End, Then, failed, pause_s
-from notifier.client.held import Held
-from notifier.client.items import CaughtUp, Event, FeedStopped, Item, Joined, Lost, Passed, Reset, Snapshot
+from notifier.client.items import CaughtUp, Event, FeedStopped, Held, Item, Joined, Lost, Passed, Reset, Snapshot
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from event_schemas.codes import Code
 from event_schemas.feed import LATEST, Subscribe
-from infra.http.problem_examples import problem_responses
-from infra.http.problems import Problem
+from infra.http.problems import Problem, problem_responses
 from notifier.sse.streams import SseStreams
 
 _CODES = (

@@ -15,15 +15,13 @@ from event_schemas.feed import CloseCode, FeedCode, Subscribe
 from infra.http.disconnects import watching
 from infra.http.problems import Problem
 from infra.process.settings import Settings
-from notifier.admission import Admission
+from notifier.admission import Admission, allowed_origins, may_open
 from notifier.feed import Feed
 from notifier.metrics import CLOSES, CONNECTIONS, REFUSED, REFUSED_CONNECTIONS
-from notifier.origins import allowed_origins, may_open
 from notifier.requests import Refused
 from notifier.session import Session
 from notifier.sink import ClientGone
-from notifier.sse.frames import SseFrames
-from notifier.sse.sink import SseOutbox
+from notifier.sse.sink import SseFrames, SseSink
 
 ABORT = "orders.abort"
 """The ASGI extension by which a server lets a response cut its connection off: `{"abort": callable}`."""
@@ -68,7 +66,7 @@ class SseStreams:
         spread_ms = max(_LEAST_SPREAD_MS, 1000 * len(self._streams) / self._settings.feed_admission)
         for stream in self.open_streams():
             retry_after_ms = int(random.uniform(0, spread_ms))  # noqa: S311 no secret
-            stream.outbox.end(CloseCode.GOING_AWAY, {"code": "going_away", "retry_after_ms": retry_after_ms})
+            stream.sink.end(CloseCode.GOING_AWAY, {"code": "going_away", "retry_after_ms": retry_after_ms})
 
     async def stop(self) -> None:
         """End what was started."""
@@ -88,9 +86,9 @@ class SseStreams:
         """Begin a stream. Raises Problem when it can't be served; then nothing is left of it."""
         self._admit()
         session = Session(self._feed)
-        outbox = SseOutbox(SseFrames(snapshot=request.snapshot), session, retry_ms=_retry_ms, abort=_abort_of(scope))
-        session.open(outbox)
-        stream = SseStream(session, outbox, self._streams)
+        sink = SseSink(SseFrames(snapshot=request.snapshot), session, retry_ms=_retry_ms, abort=_abort_of(scope))
+        session.open(sink)
+        stream = SseStream(session, sink, self._streams)
         try:
             await stream.begin(request)
         except Refused as refusal:
@@ -118,8 +116,8 @@ class SseStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, session: Session, outbox: SseOutbox, streams: "set[SseStream]") -> None:
-        self.session, self.outbox, self._streams = session, outbox, streams
+    def __init__(self, session: Session, sink: SseSink, streams: "set[SseStream]") -> None:
+        self.session, self.sink, self._streams = session, sink, streams
         self.status_code, self.background = 200, None
         self.init_headers(_HEADERS)
         self._beginning: asyncio.Task[None] | None = None
@@ -130,7 +128,7 @@ class SseStream(Response):
         """Subscribe; returns when there is something to say. Raises Refused when that is no. A snapshot comes as the client reads it."""
         self._beginning = asyncio.create_task(self._subscribe(request), name="subscribe a stream")
         self._beginning.add_done_callback(self._subscribed)
-        begun = asyncio.create_task(self.outbox.begun.wait())
+        begun = asyncio.create_task(self.sink.begun.wait())
         try:
             await asyncio.wait({self._beginning, begun}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -144,23 +142,23 @@ class SseStream(Response):
                 await self.session.subscribe(request)
         except Refused as refusal:
             REFUSED.labels(refusal.code).inc()
-            if not self.outbox.begun.is_set():
+            if not self.sink.begun.is_set():
                 raise
-            self.outbox.queue(refusal.frame().encoded())
-            self.outbox.flush()
+            self.sink.queue(refusal.frame().encoded())
+            self.sink.flush()
 
     def _subscribed(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, Refused):
             _log.error("a stream could not be served", exc_info=error)
-            self.outbox.end(CloseCode.INTERNAL, {"code": "internal"})
+            self.sink.end(CloseCode.INTERNAL, {"code": "internal"})
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Stream until the client has gone or the feed has ended it."""
         try:
             async with watching(receive) as gone:
-                gone.add_done_callback(lambda _: self.outbox.gone())
+                gone.add_done_callback(lambda _: self.sink.gone())
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                while (piece := await self.outbox.piece()) is not None:
+                while (piece := await self.sink.piece()) is not None:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
@@ -173,9 +171,9 @@ class SseStream(Response):
             if self._beginning is not None:
                 self._beginning.cancel()
             self.session.close()
-            self.outbox.gone()
+            self.sink.gone()
             CONNECTIONS.dec()
-            CLOSES.labels(str(self.outbox.closed_with)).inc()
+            CLOSES.labels(str(self.sink.closed_with)).inc()
 
 
 def _retry_ms() -> int:

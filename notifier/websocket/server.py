@@ -18,12 +18,10 @@ from event_schemas.feed import SUBPROTOCOL, CloseCode
 from event_schemas.topics import EVENTS
 from infra.event_log.tail import LogTail
 from infra.process.settings import Settings
-from infra.process.socket_buffers import bound_send_buffer
-from notifier.admission import Admission
+from infra.process.tuning import bound_send_buffer
+from notifier.admission import Admission, Limits, allowed_origins, may_open
 from notifier.feed import Feed
-from notifier.limits import Limits
 from notifier.metrics import CLOSES, CONNECTIONS, REFUSED_CONNECTIONS
-from notifier.origins import allowed_origins, may_open
 from notifier.session import Session
 from notifier.sink import ClientGone
 from notifier.timer_wheel import Wheel
@@ -108,7 +106,7 @@ class FeedServer:
         spread_ms = max(_LEAST_SPREAD_MS, 1000 * len(self._clients) / self._settings.feed_admission)
         for number, connection in enumerate(list(self._clients)):
             retry_after_ms = int(random.uniform(0, spread_ms))  # noqa: S311 no secret
-            connection.outbox.end(CloseCode.GOING_AWAY, {"code": "going_away", "retry_after_ms": retry_after_ms})
+            connection.sink.end(CloseCode.GOING_AWAY, {"code": "going_away", "retry_after_ms": retry_after_ms})
             if number % _SENT_AWAY_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
@@ -127,7 +125,7 @@ class FeedServer:
                 await self._converse(connection, session)
         except Exception:
             _log.exception("a client could not be served")
-            connection.outbox.end(CloseCode.INTERNAL, {"code": "internal"})
+            connection.sink.end(CloseCode.INTERNAL, {"code": "internal"})
             raise
         finally:
             CONNECTIONS.dec()
@@ -141,11 +139,11 @@ class FeedServer:
             async with asyncio.timeout(self._limits.first_frame_s):
                 message = await connection.recv()
         except TimeoutError:
-            connection.outbox.end(CloseCode.NO_SUBSCRIPTION, {"code": "no_subscription"})
+            connection.sink.end(CloseCode.NO_SUBSCRIPTION, {"code": "no_subscription"})
             return
         while True:
             # Who does not read is not answered, else the answers would pile up.
-            await connection.outbox.drained()
+            await connection.sink.drained()
             await session.answer(message)
             message = await connection.recv()
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from event_schemas.codes import Code
-from infra.http.problem_examples import problem_responses
+from infra.http.problems import problem_responses
 
 _EVERYWHERE = (Code.VALIDATION_FAILED, Code.READ_MODEL_BEHIND, Code.READ_MODEL_UNAVAILABLE, Code.REBUILDING)
 FRESHNESS = {

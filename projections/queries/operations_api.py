@@ -9,8 +9,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 from pydantic import BaseModel, Field
 
 from event_schemas.codes import Code
-from infra.http.problem_examples import problem_responses
-from infra.http.problems import Problem
+from infra.http.problems import Problem, problem_responses
 from projections.rebuild.progress import KeptProgress
 from projections.rebuild.status import GenerationStatus, Status, read_status
 

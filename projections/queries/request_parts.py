@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from event_schemas.codes import Code
 from event_schemas.values import CustomerId, Time
-from infra.http import problem_examples
+from infra.http import problems
 from infra.http.problems import Problem
 from projections.queries.sql import OrderStatus
 
@@ -72,4 +72,4 @@ def uuid_or_none(text: str) -> UUID | None:
 
 def problem_responses(*codes: Code) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of the refusals of a route, in the shape of FastAPI's `responses`."""
-    return problem_examples.problem_responses(codes)
+    return problems.problem_responses(codes)

@@ -10,7 +10,7 @@ from infra.event_log.gate import Counted
 from infra.postgres.table_copy import CopyBuffer, copy_rows
 from infra.postgres.table_definition import Key, RowT, TableDefinition
 from infra.postgres.table_fold import Refused, fold, fold_each, keyed
-from infra.postgres.table_rows import load_rows, save_rows
+from infra.postgres.table_sql import load_rows, save_rows
 
 MAX_ROWS = 150_000
 """Most rows of one table that are kept in memory, about 1 kB each; beyond it, rows are loaded again when they are touched."""

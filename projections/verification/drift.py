@@ -9,8 +9,7 @@ from psycopg import AsyncConnection, sql
 
 from infra.postgres.binary_arrays import execute
 from infra.postgres.table_definition import Key, RowT, TableDefinition
-from infra.postgres.table_rows import key_of_row
-from infra.postgres.table_sql import row_arrays, unnested
+from infra.postgres.table_sql import key_of_row, row_arrays, unnested
 
 _AT_ONCE = 5_000
 _BY_TEXT = ("numeric", "jsonb")

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 
 from infra.postgres.table_definition import TableDefinition
 from infra.postgres.table_fold import fold, keyed
-from infra.postgres.table_rows import load_rows, save_rows
+from infra.postgres.table_sql import load_rows, save_rows
 from projections.rebuild.choice import Refused
 from projections.store.checkpoints import lock_checkpoints
 from projections.store.generations import Generation, all_generations, live_generation

@@ -11,7 +11,7 @@ from infra.event_log.gate import Counted
 from infra.event_log.reader import BrokenLog
 from infra.postgres.table_definition import Key, TableDefinition
 from infra.postgres.table_fold import Keyed, fold, keyed
-from infra.postgres.table_rows import key_of_row
+from infra.postgres.table_sql import key_of_row
 from projections.live.runs import run_at
 from projections.rebuild.writer import NewerRecord
 from projections.store.checkpoints import Checkpoint

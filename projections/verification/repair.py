@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, sql
 from infra.event_log.gate import Counted, judge
 from infra.event_log.reader import read_range
 from infra.postgres.table_definition import TableDefinition
-from infra.postgres.table_rows import key_of_row, save_rows
+from infra.postgres.table_sql import key_of_row, save_rows
 from projections.store.checkpoints import Checkpoint, lock_checkpoints, save_checkpoints
 from projections.store.generations import live_generation
 from projections.store.parked import Parked, held_orders, park, unpark

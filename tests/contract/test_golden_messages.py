@@ -10,7 +10,7 @@ from event_schemas.decoding import decode_command, decode_record
 from event_schemas.schema_files import CURRENT_VERSIONS
 from event_schemas.schema_files import FOLDER as SCHEMAS
 from event_schemas.topics import COMMANDS
-from order_aggregate.record_encoding import encode
+from order_aggregate.record_appender import encode
 from tests.support.golden import CASES, FOLDER, FOLDS, digest_of, folds, golden_bytes, golden_files, sums
 
 _COMMAND_FILES = golden_files("command")

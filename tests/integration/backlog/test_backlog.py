@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
-from gateway.command_lag import Backlog
+from gateway.back_pressure import Backlog
 from infra.kafka.clients import connection, new_admin
 from infra.process.settings import Settings
 from tests.support.fetched import counted_run

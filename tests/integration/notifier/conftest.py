@@ -16,7 +16,7 @@ from event_schemas.feed import SUBPROTOCOL
 from infra.event_log.tail import LogTail
 from infra.process.health import Health
 from infra.process.settings import Settings
-from notifier.limits import Limits
+from notifier.admission import Limits
 from notifier.websocket.server import FeedServer
 from tests.support.records import TestLog
 

@@ -257,7 +257,7 @@ async def test_the_browser_s_own_client_of_streams_goes_on_where_it_was(
     await feed.log.append(*orders)
     await page.until("window.items.filter(({ kind }) => kind === 'event').length === 10")
     for stream in site.streams.open_streams():
-        stream.outbox._abort()
+        stream.sink._abort()
     await feed.log.append(*[shipped(order.order_id) for order in orders])
     await page.until("window.items.filter(({ kind }) => kind === 'event').length >= 20")
 

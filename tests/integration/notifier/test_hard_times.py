@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.protocol import State
 
 from infra.kafka.clients import new_admin
-from notifier import stalls
+from notifier import admission
 from notifier.metrics import SLOW_CLOSES
 from tests.integration.notifier.conftest import FeedClient, RunningFeed, StartFeed, until
 from tests.support.embedded import jar_folder
@@ -60,7 +60,7 @@ async def test_a_client_that_does_not_read_is_parked_and_goes_on_when_it_does(fe
 
 
 async def test_a_client_that_does_not_read_for_long_is_ended_with_its_position(feed: RunningFeed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stalls, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(admission, "PATIENCE_S", 0.1)
     stalled = await _stalled(feed)
     healthy = await feed.client()
     await healthy.subscribe()

@@ -13,8 +13,8 @@ from fastapi import FastAPI, Query
 from hypothesis import given
 from hypothesis import strategies as st
 
-from command_api import body_parts
-from command_api.json_body import Malformed, parse_json
+from command_api import body
+from command_api.body import Malformed, parse_json
 from command_api.requests import CreateOrderRequest, RequestModel, parse_request
 from command_api.routes import create_command_router
 from event_schemas.commands import CancelOrder, ShipOrder
@@ -138,8 +138,8 @@ async def test_an_order_is_taken_whose_texts_are_full_of_what_parts_are_counted_
 )
 def test_parts_that_are_separated_are_counted_whatever_their_texts_are(value: Any, most: int):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(body_parts, "MAX_PARTS", most)
-        assert body_parts.has_too_many_parts(orjson.dumps(value)) == (marks(value) > most)
+        patch.setattr(body, "MAX_PARTS", most)
+        assert body.has_too_many_parts(orjson.dumps(value)) == (marks(value) > most)
 
 
 def marks(value: Any) -> int:

@@ -9,9 +9,8 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from command_api.fingerprint import canonical, fingerprint, length_prefixed
-from command_api.identity import ANONYMOUS, Identity, identify
-from command_api.json_body import parse_json
+from command_api.body import parse_json
+from command_api.identity import ANONYMOUS, Identity, canonical, fingerprint, identify, length_prefixed
 
 ORDER = UUID("7c0d9f0e-5f6e-5a6b-8a43-2d1c7e9b3a55")
 BODY = {"customer_id": "ada", "currency": "EUR", "lines": [{"sku": "tea", "quantity": 2, "unit_price": "4.50"}]}

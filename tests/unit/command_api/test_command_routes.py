@@ -12,8 +12,8 @@ import httpx
 import orjson
 import pytest
 
+from command_api.body import MAX_BODY
 from command_api.command_log import NotAcknowledged
-from command_api.request_body import MAX_BODY
 from command_api.routes import create_command_router
 from event_schemas.commands import CancelOrderCommand, CreateOrderCommand, ShipOrderCommand
 from event_schemas.decoding import decode_command

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from command_api import request_body
-from command_api.request_body import LARGE_BODY, LargeBodies
+from command_api import body as body_module
+from command_api.body import LARGE_BODY, LargeBodies
 
 
 async def test_one_large_body_is_looked_at_at_a_time_and_small_ones_go_past_it():
@@ -28,8 +28,8 @@ async def test_the_next_large_body_waits_for_three_times_as_long_as_the_last_one
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(request_body, "perf_counter", lambda: next(clock))
-    monkeypatch.setattr(request_body.asyncio, "sleep", sleep)
+    monkeypatch.setattr(body_module, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(body_module.asyncio, "sleep", sleep)
     bodies = LargeBodies()
     for _ in range(2):
         async with bodies.turn(LARGE_BODY + 1):

@@ -15,7 +15,7 @@ from command_api.requests import CreateOrderRequest
 from event_schemas.commands import COMMAND_TYPES, CancelOrder, ShipOrder
 from event_schemas.decoding import decode_command, decode_record
 from event_schemas.events import RECORD_TYPES
-from event_schemas.plain_forms import PlainReader
+from event_schemas.pydantic_internals import PlainReader
 from tests.support.golden import FOLDER
 
 MODELS = {**RECORD_TYPES, **{model.model_fields["type"].default: model for model in COMMAND_TYPES}}

@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from command_api.body import MAX_BODY
 from command_api.command_log import NotAcknowledged
-from command_api.request_body import MAX_BODY
 from command_api.routes import create_command_router
 from event_schemas.positions import CommandPlace
 from gateway.app import create_app

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from gateway.app import _listen
 from infra.process.settings import Settings
-from infra.process.socket_buffers import RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES
+from infra.process.tuning import RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES
 from order_service.stack.ports import free_port
 
 

@@ -6,8 +6,7 @@ from types import SimpleNamespace
 import pytest
 from faust.types import TP
 
-from infra.faust.fetch_rate import Pace
-from infra.faust.transport import Consumer
+from infra.faust.transport import Consumer, Pace
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def slept(monkeypatch):
         slept.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr("infra.faust.fetch_rate.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("infra.faust.transport.time.monotonic", lambda: now[0])
     monkeypatch.setattr(asyncio, "sleep", sleep)
     return slept
 

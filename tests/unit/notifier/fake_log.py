@@ -1,4 +1,4 @@
-"""A log in memory that stands for the tail, and an outbox that remembers."""
+"""A log in memory that stands for the tail, and an sink that remembers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,34 +13,34 @@ from notifier.live_end import LiveEnd
 from tests.support.records import created, shipped
 
 
-class RememberingOutbox:
+class RememberingSink:
     """Keeps every frame."""
 
     def __init__(self) -> None:
         self.queued: list[bytes] = []
 
     def queue(self, payload: bytes) -> None:
-        """As an Outbox."""
+        """As an FrameSink."""
         self.queued.append(payload)
 
     def flush(self) -> None:
-        """As an Outbox."""
+        """As an FrameSink."""
 
     @property
     def open(self) -> bool:
-        """As a ClientOutbox."""
+        """As a ClientSink."""
         return True
 
     @property
     def buffered(self) -> int:
-        """As a ClientOutbox."""
+        """As a ClientSink."""
         return 0
 
     async def drained(self) -> None:
-        """As a ClientOutbox."""
+        """As a ClientSink."""
 
     def end(self, code: int, reason: Mapping[str, object]) -> None:
-        """As a ClientOutbox."""
+        """As a ClientSink."""
 
     def events(self) -> list[dict[str, Any]]:
         """All frames, read."""

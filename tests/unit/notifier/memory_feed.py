@@ -16,7 +16,7 @@ from event_schemas.events import Record
 from event_schemas.topics import COMMAND_OFFSET, PLACE
 from infra.event_log.gate import Counted
 from infra.process.settings import Settings
-from notifier.limits import Limits
+from notifier.admission import Limits
 from notifier.websocket.server import FeedServer
 from tests.unit.notifier.fake_log import FakeLog
 

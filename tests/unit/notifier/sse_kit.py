@@ -10,7 +10,7 @@ import orjson
 import uvicorn
 
 from gateway.app import create_app
-from gateway.feed_demo import create_feed_demo_router
+from gateway.pages import create_feed_demo_router
 from gateway.protocol import GatewayProtocol
 from infra.process.health import Health
 from infra.process.settings import Settings

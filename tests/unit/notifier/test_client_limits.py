@@ -8,7 +8,7 @@ import pytest
 
 from event_schemas.feed import CloseCode
 from infra.process.settings import Settings
-from notifier.limits import Limits
+from notifier.admission import Limits
 from notifier.metrics import CLOSES, REFUSED_CONNECTIONS
 from notifier.websocket.server import FeedServer
 from tests.support.records import created
@@ -101,7 +101,7 @@ async def test_sockets_beyond_all_measure_are_not_even_listened_to(start_feed: S
 
 
 async def test_who_does_not_read_is_not_answered(start_feed: StartFeed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notifier.stalls.PATIENCE_S", 0.1)
+    monkeypatch.setattr("notifier.admission.PATIENCE_S", 0.1)
     feed = await start_feed(limits=Limits(frames=1_000_000))
     raw = await RawClient.connect(feed.port, small=True)
     await raw.send(frame(TEXT, b'{"type":"subscribe"}'))

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifier.client.endings import End, Then, closed, unreachable
-from notifier.client.held import Held
-from notifier.client.items import CaughtUp, Event, FeedStopped, Item, Joined, Lost, Passed, Reset, Snapshot
+from notifier.client.items import CaughtUp, Event, FeedStopped, Held, Item, Joined, Lost, Passed, Reset, Snapshot
 from notifier.client.state import Following, Taken, Wanted
 from tests.support.records import created, rejected, shipped
 

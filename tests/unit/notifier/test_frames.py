@@ -8,9 +8,9 @@ from websockets.frames import Frame, Opcode
 
 from event_schemas.feed import EventFrame
 from infra.event_log.gate import Counted
+from notifier.admission import allowed_origins, may_open
 from notifier.feed_event import FeedEvent, event_head
-from notifier.origins import allowed_origins, may_open
-from notifier.websocket.frames import text_frame
+from notifier.websocket.connection import text_frame
 from tests.support.records import created
 
 

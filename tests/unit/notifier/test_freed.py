@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from event_schemas.feed import CloseCode
-from notifier.limits import Limits
+from notifier.admission import Limits
 from notifier.websocket.connection import FeedConnection
 from tests.support.records import created
 from tests.unit.notifier.memory_feed import CLOSE, DEADLINE_S, TEXT, MemoryFeed, RawClient, frame

@@ -20,7 +20,7 @@ from notifier.replay import is_in_memory, replay_from_memory
 from notifier.ring import Ring
 from notifier.subscription import Subscription
 from tests.support.records import created, rejected
-from tests.unit.notifier.fake_log import FakeLog, RememberingOutbox, order_records
+from tests.unit.notifier.fake_log import FakeLog, RememberingSink, order_records
 
 PARTITIONS = 3
 ORDERS = [UUID(int=number) for number in range(1, 7)]
@@ -56,11 +56,9 @@ def live_end(log: FakeLog, ring_records: int = 0) -> LiveEnd:
 class Run:
     """A subscription on its way, moved on step by step as the session and the log move it."""
 
-    def __init__(
-        self, log: FakeLog, live: LiveEnd, wanted: FeedFilter, start: dict[int, int], outbox: RememberingOutbox | None = None
-    ) -> None:
-        self.log, self.live, self.outbox = log, live, outbox or RememberingOutbox()
-        self.subscription = Subscription(wanted, start, live.ends, outbox=self.outbox)
+    def __init__(self, log: FakeLog, live: LiveEnd, wanted: FeedFilter, start: dict[int, int], sink: RememberingSink | None = None) -> None:
+        self.log, self.live, self.sink = log, live, sink or RememberingSink()
+        self.subscription = Subscription(wanted, start, live.ends, sink=self.sink)
         self.parked = False
         live.add(self.subscription)
         self.settle()
@@ -68,7 +66,7 @@ class Run:
     def settle(self) -> None:
         """What is at the mark goes live."""
         if not self.parked and not self.subscription.live and not self.subscription.to_replay():
-            self.outbox.queued += self.subscription.go_live()
+            self.sink.queued += self.subscription.go_live()
 
     def from_log(self, partition: int, count: int) -> None:
         """What notifier.replay does with a slice."""
@@ -80,7 +78,7 @@ class Run:
             self.subscription.replayed(partition, counted.offset)
             event = FeedEvent.of(counted, self.live.token(self.subscription.position({})))
             if matches(self.subscription.filter, event):
-                self.outbox.queue(self.subscription.frame(event))
+                self.sink.queue(self.subscription.frame(event))
         self.settle()
 
     def from_memory(self) -> None:
@@ -150,10 +148,10 @@ def check_hand_over(case: Case) -> None:
                     run.park_or_resume()
             run.settle()
         run.finish()
-    judge_all(log, start, wanted, run.outbox)
+    judge_all(log, start, wanted, run.sink)
 
 
-def judge_all(log: FakeLog, start: dict[int, int], wanted: FeedFilter, outbox: RememberingOutbox) -> None:
+def judge_all(log: FakeLog, start: dict[int, int], wanted: FeedFilter, sink: RememberingSink) -> None:
     """Against the log itself."""
     expected = {
         str(counted.record.id): counted
@@ -161,7 +159,7 @@ def judge_all(log: FakeLog, start: dict[int, int], wanted: FeedFilter, outbox: R
         for counted in records[start[partition] :]
         if matches(wanted, FeedEvent.of(counted, ""))
     }
-    frames = outbox.events()
+    frames = sink.events()
     assert sorted(frame["event"]["id"] for frame in frames) == sorted(expected)
     assert [frame["seq"] for frame in frames] == list(range(1, len(frames) + 1))
     shown = [expected[frame["event"]["id"]] for frame in frames]
@@ -195,7 +193,7 @@ def test_what_would_have_to_be_held_beyond_the_limit_is_read_from_the_log_again(
     live = live_end(log)
     for partition in range(PARTITIONS):
         log.deliver(live, partition, 1)
-    subscription = Subscription(FeedFilter(), dict.fromkeys(range(PARTITIONS), 0), log.ends, outbox=RememberingOutbox())
+    subscription = Subscription(FeedFilter(), dict.fromkeys(range(PARTITIONS), 0), log.ends, sink=RememberingSink())
     live.add(subscription)
     before = subscription.to_replay()
     for partition in range(PARTITIONS):
@@ -203,7 +201,7 @@ def test_what_would_have_to_be_held_beyond_the_limit_is_read_from_the_log_again(
     assert subscription.to_replay() == log.ranges_from_zero() != before
 
 
-class ParkingOutbox(RememberingOutbox):
+class ParkingSink(RememberingSink):
     """Its client stops reading in the middle of a run."""
 
     def __init__(self, park: Callable[[], None]) -> None:
@@ -211,7 +209,7 @@ class ParkingOutbox(RememberingOutbox):
         self.park = park
 
     def flush(self) -> None:
-        """As an Outbox."""
+        """As an FrameSink."""
         if len(self.queued) == 2:
             self.park()
 
@@ -220,15 +218,15 @@ def test_who_is_parked_in_the_middle_of_a_run_misses_nothing_of_its_rest(monkeyp
     monkeypatch.setattr(live_end_module, "_PIECE_BYTES", 0)
     log = FakeLog(1)
     live = live_end(log, 1_000)
-    outbox = ParkingOutbox(lambda: run.park_or_resume())  # noqa: PLW0108 there is no run yet
-    run = Run(log, live, FeedFilter(), {0: 0}, outbox)
+    sink = ParkingSink(lambda: run.park_or_resume())  # noqa: PLW0108 there is no run yet
+    run = Run(log, live, FeedFilter(), {0: 0}, sink)
     for _ in range(5):
         log.append(0, created())
     log.deliver(live, 0, 5)
-    assert len(outbox.queued) == 2
+    assert len(sink.queued) == 2
     run.park_or_resume()
     run.from_memory()
-    judge_all(log, {0: 0}, FeedFilter(), outbox)
+    judge_all(log, {0: 0}, FeedFilter(), sink)
 
 
 def test_an_order_s_replay_reads_only_its_partition() -> None:
@@ -236,14 +234,14 @@ def test_an_order_s_replay_reads_only_its_partition() -> None:
     live = live_end(log)
     for partition in range(PARTITIONS):
         log.deliver(live, partition, 100)
-    subscription = Subscription(FeedFilter(order_id=ORDERS[0]), dict.fromkeys(range(PARTITIONS), 0), log.ends, outbox=RememberingOutbox())
+    subscription = Subscription(FeedFilter(order_id=ORDERS[0]), dict.fromkeys(range(PARTITIONS), 0), log.ends, sink=RememberingSink())
     assert set(subscription.to_replay()) == {partition_of(str(ORDERS[0]), PARTITIONS)}
 
 
 def test_a_rejection_without_an_order_is_shown_to_those_who_ask_for_all_or_for_its_order() -> None:
     log = FakeLog(1)
     live = live_end(log)
-    outboxes = {name: RememberingOutbox() for name in ("all", "order", "customer", "rejections", "shipments")}
+    sinks = {name: RememberingSink() for name in ("all", "order", "customer", "rejections", "shipments")}
     refusal = rejected(ORDERS[0])
     wanted = {
         "all": FeedFilter(),
@@ -252,14 +250,14 @@ def test_a_rejection_without_an_order_is_shown_to_those_who_ask_for_all_or_for_i
         "rejections": FeedFilter(types=("CommandRejected", "OrderShipped")),
         "shipments": FeedFilter(types=("OrderShipped",)),
     }
-    for name, outbox in outboxes.items():
-        subscription = Subscription(wanted[name], {0: 0}, log.ends, outbox=outbox)
+    for name, sink in sinks.items():
+        subscription = Subscription(wanted[name], {0: 0}, log.ends, sink=sink)
         subscription.go_live()
         live.add(subscription)
     log.append(0, refusal)
     log.append(0, created(customer_id="eve"))
     log.deliver(live, 0, 2)
-    assert {name: len(outbox.queued) for name, outbox in outboxes.items()} == {
+    assert {name: len(sink.queued) for name, sink in sinks.items()} == {
         "all": 2,
         "order": 1,
         "customer": 0,

@@ -6,8 +6,7 @@ import heapq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.admission import Admission
-from notifier.stalls import LEAST_TAKEN, PATIENCE_S, Stall
+from notifier.admission import LEAST_TAKEN, PATIENCE_S, Admission, Stall
 from notifier.timer_wheel import Wheel
 
 

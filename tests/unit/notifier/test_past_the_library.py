@@ -56,13 +56,13 @@ async def test_control_frames_stand_between_whole_frames(memory_feed: MemoryFeed
 async def test_nothing_is_written_after_the_server_s_close_frame(memory_feed: MemoryFeed) -> None:
     raw = await subscribed(memory_feed)
     (connection,) = memory_feed.server._clients
-    connection.outbox.queue(b'{"type":"before"}')
-    connection.outbox.flush()
-    connection.outbox.end(CloseCode.INTERNAL, {"code": "internal"})
+    connection.sink.queue(b'{"type":"before"}')
+    connection.sink.flush()
+    connection.sink.end(CloseCode.INTERNAL, {"code": "internal"})
     memory_feed.log.show(0, created())
-    connection.outbox.queue(b'{"type":"late"}')
-    connection.outbox.flush()
-    connection.outbox.end(CloseCode.SLOW, {"code": "slow"})
+    connection.sink.queue(b'{"type":"late"}')
+    connection.sink.flush()
+    connection.sink.end(CloseCode.SLOW, {"code": "slow"})
     frames = await raw.rest()
     assert [found.opcode for found in frames] == [TEXT, CLOSE]
     assert frames[-1].close_code == 4101
@@ -73,7 +73,7 @@ async def test_nothing_is_written_after_the_client_s_close_frame(memory_feed: Me
     (connection,) = memory_feed.server._clients
     await raw.send(frame(CLOSE, b"\x03\xe8"))
     async with asyncio.timeout(10):
-        while connection.outbox.open:
+        while connection.sink.open:
             await asyncio.sleep(0.001)
     memory_feed.log.show(0, created())
     assert [found.opcode for found in await raw.rest()] == [CLOSE]

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from notifier.limits import Limits
+from notifier.admission import Limits
 from tests.support.records import created
 from tests.unit.notifier.memory_feed import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, MemoryFeed, RawClient, frame
 

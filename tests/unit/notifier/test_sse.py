@@ -217,9 +217,9 @@ async def test_a_client_that_does_not_read_is_ended_within_its_bounds_while_othe
             await streams.append(*[created(customer_id=LONG) for _ in range(200)])
             sent += 200
             await healthy.records_until(sent)
-            most = max(most, stalled.outbox.buffered)
+            most = max(most, stalled.sink.buffered)
     assert most < 1024 * 1024
-    assert stalled.outbox.closed_with == 4100
+    assert stalled.sink.closed_with == 4100
     assert [event.data["seq"] for event in healthy.events if event.name == "event"] == list(range(1, sent + 1))
 
 

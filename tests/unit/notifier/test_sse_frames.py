@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from event_schemas.feed import CaughtUp, FeedCode, FeedError, Heartbeat, Reset, ResetReason, Snapshot, Subscribed
 from infra.event_log.gate import Counted
 from notifier.feed_event import FeedEvent, event_head
-from notifier.sse.frames import SseFrames, closing, retry
+from notifier.sse.sink import SseFrames, closing, retry
 from tests.support.records import created
 
 

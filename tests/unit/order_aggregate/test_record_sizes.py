@@ -33,7 +33,7 @@ from event_schemas.trace_context import MAX_TRACEPARENT
 from event_schemas.values import MAX_LINES, Line
 from order_aggregate import partition_state as partition_module
 from order_aggregate.partition_state import Partition
-from order_aggregate.record_encoding import encode
+from order_aggregate.record_appender import encode
 from tests.support.given import Envelope, create, given, keyed, ship
 
 ADDED_AT_MOST = 4 * 1024

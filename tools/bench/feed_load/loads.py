@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from event_schemas.feed import CloseCode
-from notifier.websocket.frames import text_frame
+from notifier.websocket.connection import text_frame
 from tools.bench.feed_load.bare_feed import bare_feed
 from tools.bench.feed_load.clients import FeedClients, parsed, subscribe
 from tools.bench.feed_load.events import age_ms, due_at, event, wide_event

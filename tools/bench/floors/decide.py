@@ -13,11 +13,11 @@ from event_schemas.decoding import decode_command
 from event_schemas.events import OrderCreated, OrderCreatedRecord, record_id
 from event_schemas.topics import COMMAND_OFFSET, COMMANDS, EVENTS, PLACE
 from infra.kafka.clients import new_producer, new_reader
-from infra.process.gc_tuning import collect_rarely
 from infra.process.settings import Settings
+from infra.process.tuning import collect_rarely
 from order_aggregate.decider import decide, evolve
 from order_aggregate.order import NoOrder, OrderState
-from order_aggregate.record_encoding import encode
+from order_aggregate.record_appender import encode
 
 _RECORDS = 2_000
 """Of one fetch, as the worker takes them."""

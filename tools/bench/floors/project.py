@@ -16,8 +16,7 @@ from infra.event_log.gate import Counted, judge
 from infra.kafka.clients import new_reader
 from infra.postgres.connections import connection_arguments
 from infra.postgres.table_definition import Key, TableDefinition
-from infra.postgres.table_rows import key_of_row, save_rows
-from infra.postgres.table_sql import table_sql
+from infra.postgres.table_sql import key_of_row, save_rows, table_sql
 from infra.process.settings import Settings
 from projections.store.checkpoints import CREATE_ROWS, CREATE_TABLE
 from projections.tables.registry import TABLES

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from event_schemas.topics import COMMANDS, EVENTS
-from notifier.websocket.frames import text_frame
+from notifier.websocket.connection import text_frame
 from tools.bench.feed_load.bare_feed import bare_feed
 from tools.bench.feed_load.clients import FeedClients, subscribe
 from tools.bench.feed_load.events import event, feed_log

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uvloop
 
-from infra.process.gc_tuning import collect_rarely
+from infra.process.tuning import collect_rarely
 from tools.bench.findings import Finding, LoadResult
 from tools.bench.home import BenchHome
 from tools.bench.machine import Machine

@@ -7,8 +7,7 @@ import pytest
 
 from event_schemas.feed import Heartbeat, Reset, ResetReason
 from notifier.sink import ClientGone
-from notifier.sse.frames import SseFrames
-from notifier.sse.sink import PARK_BYTES, RESUME_BYTES, SseOutbox
+from notifier.sse.sink import PARK_BYTES, RESUME_BYTES, SseFrames, SseSink
 
 FRAME = Heartbeat(position="e." + "A" * 1_000).encoded()
 
@@ -29,32 +28,32 @@ class Told:
         self.said.append("close")
 
 
-def an_outbox(session: Told, aborted: list[bool] | None = None) -> SseOutbox:
+def a_sink(session: Told, aborted: list[bool] | None = None) -> SseSink:
     """A new one, which asks clients to come back after 7 ms."""
-    return SseOutbox(SseFrames(), session, retry_ms=lambda: 7, abort=lambda: (aborted or []).append(True))
+    return SseSink(SseFrames(), session, retry_ms=lambda: 7, abort=lambda: (aborted or []).append(True))
 
 
-async def all_of(outbox: SseOutbox) -> bytes:
+async def all_of(sink: SseSink) -> bytes:
     """Everything up to the stream's end."""
     pieces = []
-    while (piece := await outbox.piece()) is not None:
+    while (piece := await sink.piece()) is not None:
         pieces.append(piece)
     return b"".join(pieces)
 
 
 async def test_a_slow_client_is_parked_and_goes_on_when_most_has_left() -> None:
     session = Told()
-    outbox = an_outbox(session)
+    sink = a_sink(session)
     while not session.said:
-        outbox.queue(FRAME)
-        outbox.flush()
+        sink.queue(FRAME)
+        sink.flush()
     assert session.said == ["paused"]
-    assert PARK_BYTES < outbox.buffered < PARK_BYTES + 2 * len(FRAME) + 100
-    drained = asyncio.create_task(outbox.drained())
+    assert PARK_BYTES < sink.buffered < PARK_BYTES + 2 * len(FRAME) + 100
+    drained = asyncio.create_task(sink.drained())
     while session.said == ["paused"]:
-        before = outbox.buffered
+        before = sink.buffered
         assert not drained.done()
-        piece = await outbox.piece()
+        piece = await sink.piece()
         assert piece is not None
         assert len(piece) <= 64 * 1024 + 2 * len(FRAME)
         await asyncio.sleep(0)
@@ -64,42 +63,42 @@ async def test_a_slow_client_is_parked_and_goes_on_when_most_has_left() -> None:
 
 
 async def test_everything_leaves_in_order_and_the_reason_last() -> None:
-    outbox = an_outbox(Told())
-    outbox.queue(FRAME)
-    outbox.end(4100, {"code": "slow", "position": "e.A"})
-    outbox.queue(FRAME)
-    outbox.flush()
-    told = (await all_of(outbox)).split(b"\n\n")
+    sink = a_sink(Told())
+    sink.queue(FRAME)
+    sink.end(4100, {"code": "slow", "position": "e.A"})
+    sink.queue(FRAME)
+    sink.flush()
+    told = (await all_of(sink)).split(b"\n\n")
     assert told[0] == b"retry: 7"
     assert told[1].startswith(b"event: heartbeat\nid: e.AAAA")
     assert told[2] == b"retry: 7"
     assert told[3].startswith(b"event: closing\ndata: ")
     assert orjson.loads(told[3].partition(b"data: ")[2]) == {"type": "closing", "close": 4100, "code": "slow", "position": "e.A"}
     assert told[4:] == [b""]
-    assert outbox.closed_with == 4100
-    outbox.gone()
+    assert sink.closed_with == 4100
+    sink.gone()
 
 
 async def test_the_server_s_wish_goes_before_the_usual_pause() -> None:
-    outbox = an_outbox(Told())
-    outbox.end(4200, {"code": "going_away", "retry_after_ms": 345})
-    assert b"retry: 345\n\nevent: closing" in await all_of(outbox)
-    outbox.gone()
+    sink = a_sink(Told())
+    sink.end(4200, {"code": "going_away", "retry_after_ms": 345})
+    assert b"retry: 345\n\nevent: closing" in await all_of(sink)
+    sink.gone()
 
 
 async def test_a_frame_that_ends_the_subscription_ends_the_stream() -> None:
-    outbox = an_outbox(Told())
-    outbox.queue(Reset(reason=ResetReason.OTHER_LOG, position="e.A").encoded())
-    outbox.flush()
-    assert (await all_of(outbox)).endswith(b"retry: 7\n\n")
-    assert outbox.closed_with == 1000
-    outbox.gone()
+    sink = a_sink(Told())
+    sink.queue(Reset(reason=ResetReason.OTHER_LOG, position="e.A").encoded())
+    sink.flush()
+    assert (await all_of(sink)).endswith(b"retry: 7\n\n")
+    assert sink.closed_with == 1000
+    sink.gone()
 
 
 async def test_who_does_not_even_read_why_is_cut_off_and_who_has_gone_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notifier.sse.sink._FAREWELL_S", 0.01)
     aborted: list[bool] = [False]
-    stalled, left = an_outbox(Told(), aborted), an_outbox(Told(), aborted)
+    stalled, left = a_sink(Told(), aborted), a_sink(Told(), aborted)
     left.end(4200, {"code": "going_away"})
     left.gone()
     await asyncio.sleep(0.05)
@@ -111,14 +110,14 @@ async def test_who_does_not_even_read_why_is_cut_off_and_who_has_gone_is_not(mon
 
 async def test_who_waits_for_a_client_that_leaves_is_told() -> None:
     session = Told()
-    outbox = an_outbox(session)
+    sink = a_sink(session)
     while not session.said:
-        outbox.queue(FRAME)
-        outbox.flush()
-    waiting = asyncio.create_task(outbox.drained())
+        sink.queue(FRAME)
+        sink.flush()
+    waiting = asyncio.create_task(sink.drained())
     await asyncio.sleep(0)
-    outbox.gone()
+    sink.gone()
     with pytest.raises(ClientGone):
         await waiting
-    assert await outbox.piece() is None
-    assert outbox.buffered == 0
+    assert await sink.piece() is None
+    assert sink.buffered == 0

@@ -1,4 +1,4 @@
-"""`/openapi.json` and `/docs`: the interface described, without a request to any other host."""
+"""The pages that the gateway shows: `/docs` with `/openapi.json`, and `/feed/demo`. None of them asks another host for anything."""
 
 from importlib.metadata import version
 from importlib.resources import files
@@ -79,3 +79,34 @@ def create_docs_router() -> APIRouter:
         return Response((assets / "swagger-ui.css").read_bytes(), media_type="text/css", headers=_FOR_A_DAY)
 
     return router
+
+
+_BROWSER_FILES = files("notifier") / "browser"
+# The feed has a port of its own, and in production a host of its own, too.
+_DEMO_HEADERS = {"Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; img-src data:; style-src 'unsafe-inline'"}
+_ANY_PAGE = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"}
+
+
+def create_feed_demo_router(feed_port: int) -> APIRouter:
+    """`feed_port`: where the page finds the feed, on the host by which the page was asked for."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/feed/demo")
+    def page() -> Response:
+        text = _browser_file("index.html").replace("FEED_PORT", str(feed_port))
+        return Response(text, media_type="text/html", headers=_DEMO_HEADERS)
+
+    @router.get("/feed/demo.js")
+    def demo() -> Response:
+        return Response(_browser_file("demo.js"), media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+
+    @router.get("/feed/orders-feed.js")
+    def client() -> Response:
+        # A module is fetched with CORS; it is the same for everybody.
+        return Response(_browser_file("orders-feed.js"), media_type="text/javascript", headers=_ANY_PAGE)
+
+    return router
+
+
+def _browser_file(name: str) -> str:
+    return (_BROWSER_FILES / name).read_text(encoding="utf-8")
