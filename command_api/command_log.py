@@ -14,7 +14,8 @@ from prometheus_client import Counter, Histogram
 
 from event_schemas.positions import CommandPlace
 from event_schemas.topics import COMMANDS, MAX_COMMAND_BYTES
-from infra.kafka.clients import MAX_BATCH_BYTES, NoBroker, new_producer, partition_of
+from infra.errors import BrokerAway
+from infra.kafka.clients import MAX_BATCH_BYTES, broker_errors, new_producer, partition_of
 from infra.kafka.topic_guard import command_limit, wait_for_topics
 from infra.process.health import Health
 from infra.process.settings import Settings
@@ -157,9 +158,10 @@ class CommandLog:
             while True:
                 self._broken.clear()
                 try:
-                    opened = await self._connect()
-                except (NoBroker, KafkaError, TimeoutError, OSError) as error:
-                    self._health.wait_for(_REASON, f"no producer for {COMMANDS}: {type(error).__name__}: {error}; trying again")
+                    with broker_errors():
+                        opened = await self._connect()
+                except BrokerAway as error:
+                    self._health.wait_for(_REASON, f"no producer for {COMMANDS}: {error}; trying again")
                     await asyncio.sleep(_SWAP_S)
                     continue
                 self._open = opened
@@ -198,7 +200,7 @@ class CommandLog:
                 if problem is not None:
                     self._give_up(opened, KafkaError(problem))
                 elif opened.largest < MAX_COMMAND_BYTES:
-                    with suppress(NoBroker, KafkaError, TimeoutError, OSError):  # the next look may be answered
+                    with suppress(BrokerAway, KafkaError, TimeoutError, OSError):  # the next look may be answered
                         opened.largest = await command_limit(self._settings)
 
     async def _close(self) -> None:

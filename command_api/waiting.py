@@ -8,15 +8,15 @@ from uuid import UUID
 
 from starlette.requests import ClientDisconnect
 
+from event_schemas.recorded import RecordedMessage
 from infra.event_log.command_outcomes import Outcome
-from infra.event_log.gate import Counted
 
 
 class Expected(Protocol):
     """A command that is about to be appended, and whose outcome cannot be missed from now on."""
 
     @property
-    def brought(self) -> "asyncio.Future[Counted]":
+    def brought(self) -> "asyncio.Future[RecordedMessage]":
         """Its record, once the log's end brings it. Cancelled when the process is told to stop."""
         ...
 

@@ -26,11 +26,12 @@ from gateway.metrics import RequestMetrics
 from gateway.pages import create_docs_router, create_feed_demo_router, describe
 from gateway.problems import render_problems
 from gateway.protocol import GatewayProtocol
+from infra.errors import DatabaseAway
 from infra.event_log.command_outcomes import Outcomes
 from infra.event_log.lookup import RecordReader
 from infra.event_log.tail import LogTail
 from infra.kafka.topic_guard import topics_watched
-from infra.postgres.connections import NoDatabase, new_snapshot_pool
+from infra.postgres.connections import new_snapshot_pool
 from infra.process import health as own_health
 from infra.process.health import Health
 from infra.process.settings import Settings
@@ -173,7 +174,7 @@ def _read_models(settings: Settings, lag: LogLag, health: Health) -> ReadModels 
     """The read side, None when no database is configured: commands are taken all the same."""
     try:
         return ReadModels(settings, new_snapshot_pool(settings, "order-gateway", max_size=_CONNECTIONS), lag)
-    except NoDatabase as error:
+    except DatabaseAway as error:
         health.wait_for(READS, str(error))
         return None
 

@@ -9,15 +9,15 @@ from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
 from event_schemas.codes import Code
 from event_schemas.positions import CommandPlace
-from infra.event_log.gate import Counted
-from infra.event_log.reader import BrokenLog, log_beginnings, log_ends, read_ranges, stop_quietly
+from event_schemas.recorded import RecordedMessage
+from infra.errors import Away
+from infra.event_log.reader import log_beginnings, log_ends, read_ranges, stop_quietly
 from infra.http.problems import Problem
-from infra.kafka.clients import NoBroker, new_admin, new_piece_reader
+from infra.kafka.clients import broker_errors, new_admin, new_piece_reader
 from infra.process.settings import Settings
 
 LOOK_EVERY_S = 1.0
@@ -39,7 +39,7 @@ class Backlog:
         self._decided: dict[int, int] = {}
         self.length = 0
 
-    def delivered(self, partition: int, records: Sequence[Counted], _next_offset: int) -> None:
+    def delivered(self, partition: int, records: Sequence[RecordedMessage], _next_offset: int) -> None:
         """The log's end has brought these records."""
         if records:
             self._decided[partition] = records[-1].command_offset + 1
@@ -59,24 +59,25 @@ class Backlog:
         while True:
             try:
                 await self._look_on()
-            except (KafkaError, NoBroker, BrokenLog, TimeoutError, OSError) as error:
+            except Away as error:
                 _log.debug("the backlog is unknown: %s", error)
                 self._set(0.0, 0)
             await asyncio.sleep(_RETRY_S)
 
     async def _look_on(self) -> None:
         admin, reader = new_admin(self._settings, "order-backlog"), new_piece_reader(self._settings, "order-backlog")
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                await admin.start()
-                await reader.start()
-            while True:
+        with broker_errors():
+            try:
                 async with asyncio.timeout(_ANSWER_S):
-                    await self._look(admin, reader)
-                await asyncio.sleep(LOOK_EVERY_S)
-        finally:
-            await stop_quietly(reader)
-            await admin.close()
+                    await admin.start()
+                    await reader.start()
+                while True:
+                    async with asyncio.timeout(_ANSWER_S):
+                        await self._look(admin, reader)
+                    await asyncio.sleep(LOOK_EVERY_S)
+            finally:
+                await stop_quietly(reader)
+                await admin.close()
 
     async def _look(self, admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer) -> None:
         committed = await admin.list_consumer_group_offsets(self._group)

@@ -6,9 +6,9 @@ import logging
 from command_api.command_log import CommandLog
 from event_schemas.codes import Code
 from gateway.follower import GatewayFollower
+from infra.errors import BrokerAway
 from infra.event_log.tail import LogTail
 from infra.http.problems import Problem
-from infra.kafka.clients import NoBroker
 from infra.process.exits import end_process
 from infra.process.health import Health
 from notifier.sse.streams import SseStreams
@@ -35,7 +35,7 @@ async def follow_log(tail: LogTail, health: Health) -> None:
     try:
         await tail.start()
         await tail.ended()
-    except NoBroker as error:
+    except BrokerAway as error:
         health.wait_for("kafka", str(error))
         await asyncio.Event().wait()
     finally:

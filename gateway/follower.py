@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from event_schemas.positions import Position
+from event_schemas.recorded import RecordedMessage
 from gateway.past_outcomes import Past
 from infra.event_log.command_outcomes import Outcome, Outcomes
-from infra.event_log.gate import Counted
 from infra.event_log.tail import LogTail
 from infra.http.problems import Problem
 from infra.kafka.clients import partition_of
@@ -72,7 +72,7 @@ class GatewayFollower:
 class _Expected:
     """See command_api.waiting.Expected."""
 
-    brought: "asyncio.Future[Counted]"
+    brought: "asyncio.Future[RecordedMessage]"
     known: Callable[[], Coroutine[Any, Any, Outcome | None]]
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from event_schemas.positions import LogIdentity
 from event_schemas.topics import EVENTS
-from infra.event_log.lookup import RecordReader, Unanswered
+from infra.errors import BrokerAway
+from infra.event_log.lookup import RecordReader
 from infra.event_log.tail import LogTail
 
 _ANSWER_S = 0.5
@@ -83,7 +84,7 @@ class LogLag:
     async def _learn(self, partition: int, offset: int, asked_of: int) -> None:
         try:
             record = await self._reader.at(EVENTS, partition, offset)
-        except Unanswered:
+        except BrokerAway:
             return  # the record counts as old as this process, and the next read asks again
         finally:
             del self._asking[partition]

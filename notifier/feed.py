@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
-from aiokafka.errors import KafkaError
-
 from event_schemas.feed import FeedCode, ResetReason, Subscribe
 from event_schemas.topics import EVENTS
+from infra.errors import BrokerAway
 from infra.event_log.tail import LogTail
 from infra.process.settings import Settings
 from notifier.live_end import LiveEnd
@@ -103,7 +102,7 @@ class Feed:
     async def _exists(self, request: Subscribe, next_offsets: Mapping[int, int]) -> bool:
         try:
             ends = await self.slices.ends()
-        except (KafkaError, OSError, TimeoutError) as error:
+        except BrokerAway as error:
             raise _not_ready(request) from error
         return all(offset <= ends.get(partition, 0) for partition, offset in next_offsets.items())
 

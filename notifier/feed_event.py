@@ -5,7 +5,7 @@ from uuid import UUID
 
 import orjson
 
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class FeedEvent:
     cut: int
 
     @classmethod
-    def of(cls, counted: Counted, position: str) -> "FeedEvent":
+    def of(cls, counted: RecordedMessage, position: str) -> "FeedEvent":
         """The envelope's bytes are taken from the log as they are, so that a field of a later release reaches the client."""
         record = counted.record
         return cls(

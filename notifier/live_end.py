@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from event_schemas.positions import LogIdentity, MovingPosition, Position
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from notifier.feed_event import FeedEvent
 from notifier.filter_index import FilterIndex
 from notifier.metrics import DELAY, EVENTS_SENT, RING_BYTES, RING_RECORDS, SUBSCRIPTIONS
@@ -80,7 +80,7 @@ class LiveEnd:
         """Move it."""
         return position.moved(self._log.identity, partition, next_offset)
 
-    def delivered(self, partition: int, run: Sequence[Counted], next_offset: int) -> None:
+    def delivered(self, partition: int, run: Sequence[RecordedMessage], next_offset: int) -> None:
         """A run of a partition came: one write per connection, however many of its records match."""
         if self._position is None:
             self._position = self.moving(self._log.ends)

@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from infra.event_log.reader import log_ends, read_ranges, stop_quietly
-from infra.kafka.clients import new_piece_reader
+from infra.kafka.clients import broker_errors, new_piece_reader
 from infra.process.settings import Settings
 
 SLICE_RECORDS = 2_000
@@ -27,7 +27,7 @@ class LogSlices:
     async def read(self, ranges: Mapping[int, tuple[int, int]]) -> list[ConsumerRecord]:
         """The next records of these ranges, about 2,000 or 2 MiB: per partition an unbroken run from its start, partitions mixed by time.
 
-        Raises KafkaError, OSError or TimeoutError when the broker does not give them, BrokenLog when the log does not hold them.
+        Raises BrokerAway when the broker does not give them, LogUnreadable when the log does not hold them.
         """
         pieces: dict[int, list[ConsumerRecord]] = {}
         records = size = 0
@@ -55,7 +55,8 @@ class LogSlices:
         async with self._turns:
             reader = self._idle.pop() if self._idle else await self._new_reader()
             try:
-                yield reader
+                with broker_errors():
+                    yield reader
             except BaseException:
                 # It may hold half a fetch or a dead connection: the next one is made anew.
                 await stop_quietly(reader)
@@ -65,7 +66,8 @@ class LogSlices:
     async def _new_reader(self) -> AIOKafkaConsumer:
         reader = new_piece_reader(self._settings, "feed-replay")
         try:
-            await reader.start()
+            with broker_errors():
+                await reader.start()
         except BaseException:
             await stop_quietly(reader)
             raise

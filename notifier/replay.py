@@ -5,9 +5,9 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 
 from aiokafka import ConsumerRecord
-from aiokafka.errors import KafkaError
 
-from infra.event_log.gate import Counted, judge
+from event_schemas.recorded import RecordedMessage, classify
+from infra.errors import BrokerAway
 from notifier.feed_event import FeedEvent
 from notifier.filter_index import matches
 from notifier.live_end import LiveEnd
@@ -57,7 +57,7 @@ def replay_from_memory(subscription: Subscription, live: LiveEnd) -> None:
 async def replay(subscription: Subscription, live: LiveEnd, slices: LogSlices, sink: ClientSink) -> None:
     """Send what stands in the log below the watermark, as fast as the client reads it, then what was held, and go live.
 
-    Waits while the broker is away. Raises NewerSchema or BrokenLog when the log can't be shown without a gap, ClientGone.
+    Waits while the broker is away. Raises NewerSchema or LogUnreadable when the log can't be shown without a gap, ClientGone.
     """
     await sink.drained()
     while ranges := subscription.to_replay():
@@ -68,8 +68,8 @@ async def replay(subscription: Subscription, live: LiveEnd, slices: LogSlices, s
             continue
         try:
             records = await slices.read(ranges)
-        except (KafkaError, OSError, TimeoutError) as error:
-            _log.warning("a replay waits for the broker: %s", str(error) or type(error).__name__)
+        except BrokerAway as error:
+            _log.warning("a replay waits for the broker: %s", error)
             await asyncio.sleep(_RETRY_S)
             continue
         for chunk in _chunks(records):
@@ -105,10 +105,10 @@ def _send(subscription: Subscription, live: LiveEnd, records: Sequence[ConsumerR
     sent = 0
     for record in records:
         # A record that counts has its order's id for key: those of others need not be decoded.
-        verdict = judge(record) if order_key in {None, record.key} else None
+        verdict = classify(record) if order_key in {None, record.key} else None
         subscription.replayed(record.partition, record.offset)
         token = live.moved(position, record.partition, record.offset + 1)
-        if isinstance(verdict, Counted):
+        if isinstance(verdict, RecordedMessage):
             event = FeedEvent.of(verdict, token)
             if matches(subscription.filter, event):
                 subscription.sink.queue(subscription.frame(event))

@@ -21,7 +21,7 @@ from event_schemas.feed import (
     Unsubscribe,
     Unsubscribed,
 )
-from infra.event_log.reader import BrokenLog
+from infra.errors import LogUnreadable
 from notifier.admission import Stall
 from notifier.feed import Feed
 from notifier.metrics import PARKS, REFUSED, RESETS, RESUMES, SLOW_CLOSES
@@ -172,7 +172,7 @@ class Session:
             await replay(subscription, self._feed.live, self._feed.slices, self._sink)
         except NewerSchema as error:
             self._fail(subscription, FeedCode.NEWER_SCHEMA, str(error))
-        except BrokenLog as error:
+        except LogUnreadable as error:
             self._fail(subscription, FeedCode.LOG_BROKEN, str(error))
         except ClientGone:
             self._forget(subscription)

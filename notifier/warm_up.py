@@ -4,11 +4,9 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from aiokafka.errors import KafkaError
-
 from event_schemas.decoding import NewerSchema
-from infra.event_log.gate import Counted, judge
-from infra.event_log.reader import BrokenLog
+from event_schemas.recorded import RecordedMessage, classify
+from infra.errors import Away, LogUnreadable
 from notifier.feed_event import FeedEvent
 from notifier.live_end import LiveEnd, SeenLog
 from notifier.log_slices import LogSlices
@@ -26,7 +24,7 @@ async def warm_up(live: LiveEnd, log: SeenLog, slices: LogSlices) -> None:
     try:
         async with asyncio.timeout(_LONGEST_S):
             events = await _read(live, log, slices, starts)
-    except (KafkaError, OSError, TimeoutError, BrokenLog, NewerSchema) as error:
+    except (Away, TimeoutError, NewerSchema) as error:
         _log.warning("nothing is kept in memory from before: %s", str(error) or type(error).__name__)
         live.begin()
         return
@@ -44,10 +42,10 @@ async def _read(live: LiveEnd, log: SeenLog, slices: LogSlices, starts: Mapping[
         for record in await slices.read(left):
             done[record.partition] = record.offset + 1
             token = live.moved(position, record.partition, record.offset + 1)
-            verdict = judge(record)
-            if isinstance(verdict, Counted):
+            verdict = classify(record)
+            if isinstance(verdict, RecordedMessage):
                 events.append(FeedEvent.of(verdict, token))
         await asyncio.sleep(0)
         if log.identity.partitions != identity.partitions:
-            raise BrokenLog("the log was replaced")
+            raise LogUnreadable("the log was replaced")
     return events

@@ -7,8 +7,9 @@ from uuid import UUID
 from aiokafka import ConsumerRecord, TopicPartition
 
 from event_schemas.decoding import NewerSchema, Unreadable, decode_command
+from event_schemas.recorded import RecordedMessage, classify
 from event_schemas.topics import COMMANDS, EVENTS
-from infra.event_log.gate import Counted, judge
+from infra.event_log.metrics import count_passed_by
 from infra.event_log.partition_fold import fold_partitions
 from infra.event_log.reader import read_ranges, stop_quietly
 from infra.kafka.clients import new_reader
@@ -28,18 +29,19 @@ class Assignment:
 async def take_over(settings: Settings, numbers: Iterable[int], snapshots: Snapshots, gets_on: Callable[[], None]) -> Assignment:
     """Fold these partitions, from their snapshots on, and check their commands. Calls `gets_on` with every record.
 
-    Raises BrokenLog on a hole in the log, KafkaError without a broker.
+    Raises LogUnreadable on a hole in the log, BrokerAway.
     """
     loaded = await snapshots.load(numbers)
     partitions = {number: loaded.get(number) or Partition() for number in numbers}
 
     def apply(kafka_record: ConsumerRecord) -> None:
         gets_on()
-        verdict = judge(kafka_record)
+        classified = classify(kafka_record)
         partition = partitions[kafka_record.partition]
-        if isinstance(verdict, Counted):
-            partition.apply(verdict.record, offset=verdict.offset, command_offset=verdict.command_offset, value=kafka_record.value)
+        if isinstance(classified, RecordedMessage):
+            partition.apply(classified.record, offset=classified.offset, command_offset=classified.command_offset, value=kafka_record.value)
         else:
+            count_passed_by(classified)
             partition.pass_by(offset=kafka_record.offset, value=kafka_record.value)
 
     starts = {number: partition.next_place for number, partition in partitions.items()}

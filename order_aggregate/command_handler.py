@@ -11,7 +11,8 @@ from prometheus_client import Counter, Gauge
 from event_schemas.commands import Command, InvalidCommand
 from event_schemas.decoding import NewerSchema, Unreadable, decode_keyed_command
 from event_schemas.events import CommandRejectedRecord
-from infra.faust.fetches import Progress, Records, run_from
+from infra.event_log.runs import run_from
+from infra.faust.fetches import Progress, Records
 from infra.kafka.clients import partitions_of_keys
 from infra.process.health import Health
 from order_aggregate.assignment import Assignment

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
-from aiokafka.errors import KafkaError
 
 from event_schemas.topics import COMMANDS, DAY_MS
+from infra.errors import BrokerAway
 from infra.event_log.reader import stop_quietly
-from infra.kafka.clients import new_admin, new_reader
+from infra.kafka.clients import broker_errors, new_admin, new_reader
 from infra.process.settings import Settings
 
 KEPT_MS = 7 * DAY_MS
@@ -37,6 +37,15 @@ async def delete_old_commands(settings: Settings, decided: Mapping[int, int], *,
     if not decided:
         return {}
     cutoff = (int(time.time() * 1000) if now_ms is None else now_ms) - KEPT_MS
+    try:
+        with broker_errors():
+            return await _delete(settings, decided, cutoff)
+    except BrokerAway as error:
+        _log.warning("old commands were not deleted, trying again in an hour: %s", error)
+        return {}
+
+
+async def _delete(settings: Settings, decided: Mapping[int, int], cutoff: int) -> dict[int, int]:
     tps = [TopicPartition(COMMANDS, partition) for partition in decided]
     reader, admin = new_reader(settings, "order-retention"), new_admin(settings, "order-retention")
     try:
@@ -54,9 +63,6 @@ async def delete_old_commands(settings: Settings, decided: Mapping[int, int], *,
             await admin.delete_records({tp: RecordsToDelete(limit) for tp, limit in limits.items()})
             _log.info("deleted decided commands older than 7 days of %d partitions", len(limits))
         return {tp.partition: limit for tp, limit in limits.items()}
-    except (KafkaError, OSError) as error:
-        _log.warning("old commands were not deleted, trying again in an hour: %s", error)
-        return {}
     finally:
         await stop_quietly(reader)
         await admin.close()

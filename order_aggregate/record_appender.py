@@ -12,9 +12,9 @@ from prometheus_client import Counter
 
 from event_schemas.encoding import value_bytes
 from event_schemas.events import RECORD_TYPES, Record
+from event_schemas.recorded import header_number
 from event_schemas.topics import COMMAND_OFFSET, EVENTS, PLACE
 from event_schemas.trace_context import TRACEPARENT, traceparent_of
-from infra.event_log.gate import header_number
 from infra.event_log.partition_fold import fold_partitions
 from infra.process.exits import end_process
 from infra.process.settings import Settings

@@ -43,7 +43,7 @@ class Snapshots:
         self._writing: asyncio.Task[None] | None = None
 
     async def load(self, numbers: Iterable[int]) -> dict[int, Partition]:
-        """The partitions that have a snapshot that fits the log. Raises KafkaError when the broker does not answer."""
+        """The partitions that have a snapshot that fits the log. Raises BrokerAway."""
         found = {number: snapshot for number in numbers if (snapshot := self._read(number)) is not None}
         fitting = await self._fitting(found) if found else set()
         for number in found.keys() - fitting:

@@ -10,7 +10,7 @@ from uuid import UUID
 from prometheus_client import Gauge
 
 from event_schemas.events import CommandRejectedRecord, Record
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from infra.event_log.tail import LogTail
 
 REMEMBERED = 5_000
@@ -36,7 +36,7 @@ class Outcome:
     command_offset: int
 
     @classmethod
-    def of(cls, counted: Counted) -> "Outcome":
+    def of(cls, counted: RecordedMessage) -> "Outcome":
         """The outcome that a record is."""
         return cls.of_record(counted.record, counted.partition, counted.offset, counted.command_offset)
 
@@ -60,8 +60,8 @@ class Outcomes:
     """What the tail has seen of commands since it started. Everything here happens on the loop, without an await in between."""
 
     def __init__(self, tail: LogTail) -> None:
-        self._waiting: dict[UUID, set[asyncio.Future[Counted]]] = {}
-        self._recent: OrderedDict[UUID, Counted] = OrderedDict()
+        self._waiting: dict[UUID, set[asyncio.Future[RecordedMessage]]] = {}
+        self._recent: OrderedDict[UUID, RecordedMessage] = OrderedDict()
         self._decided: dict[int, int] = {}
         self._holds_from: dict[int, int] = {}
         self._closed = False
@@ -77,9 +77,9 @@ class Outcomes:
                 waiter.cancel()
 
     @contextmanager
-    def expect(self, command_id: UUID) -> Iterator["asyncio.Future[Counted]"]:
+    def expect(self, command_id: UUID) -> Iterator["asyncio.Future[RecordedMessage]"]:
         """A future for the command's record, from now on. Leaving the block, however, leaves nothing behind."""
-        waiter: asyncio.Future[Counted] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[RecordedMessage] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(command_id, set()).add(waiter)
         _WAITING.inc()
         if self._closed:
@@ -95,11 +95,11 @@ class Outcomes:
                 if not waiters:
                     del self._waiting[command_id]
 
-    def recent(self, command_id: UUID) -> Counted | None:
+    def recent(self, command_id: UUID) -> RecordedMessage | None:
         """The command's record, if it was seen not long ago."""
         return self._recent.get(command_id)
 
-    def remembered(self) -> Sequence[Counted]:
+    def remembered(self) -> Sequence[RecordedMessage]:
         """All records that are remembered, in the order in which they came."""
         return list(self._recent.values())
 
@@ -119,7 +119,7 @@ class Outcomes:
         """How many commands are waited for."""
         return len(self._waiting)
 
-    def _delivered(self, partition: int, records: Sequence[Counted], next_offset: int) -> None:
+    def _delivered(self, partition: int, records: Sequence[RecordedMessage], next_offset: int) -> None:
         for counted in records:
             command_id = counted.record.command_id
             self._recent[command_id] = counted

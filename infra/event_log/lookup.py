@@ -4,18 +4,14 @@ import asyncio
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
-from infra.event_log.reader import BrokenLog, read_range, stop_quietly
-from infra.kafka.clients import NoBroker, new_piece_reader
+from infra.errors import Away, BrokerAway
+from infra.event_log.reader import read_range, stop_quietly
+from infra.kafka.clients import broker_errors, new_piece_reader
 from infra.process.settings import Settings
 
 ANSWER_S = 8.0
 """Longest that one question may take, waiting for its turn included."""
-
-
-class Unanswered(Exception):
-    """The brokers did not answer in time; the text says why."""
 
 
 class RecordReader:
@@ -33,24 +29,25 @@ class RecordReader:
             await stop_quietly(reader)
 
     async def at(self, topic: str, partition: int, offset: int) -> ConsumerRecord | None:
-        """The record at this place; None when it was deleted, or when the topic ends before it. Raises Unanswered."""
+        """The record at this place; None when it was deleted, or when the topic ends before it. Raises BrokerAway."""
         records = await self.run(topic, partition, offset, offset + 1)
         return records[0] if records and records[0].offset == offset else None
 
     async def run(self, topic: str, partition: int, start: int, end: int) -> Sequence[ConsumerRecord]:
-        """What is still there of the records from `start` up to but not including `end`. Raises Unanswered."""
+        """What is still there of the records from `start` up to but not including `end`. Raises BrokerAway."""
         try:
-            async with asyncio.timeout(ANSWER_S), self._turn:
-                return await self._answer(TopicPartition(topic, partition), start, end)
-        except (KafkaError, NoBroker, BrokenLog, TimeoutError, OSError, ValueError) as error:
-            raise Unanswered(f"{topic}/{partition} can't be read at {start} ({type(error).__name__}): is Kafka running?") from error
+            with broker_errors():
+                async with asyncio.timeout(ANSWER_S), self._turn:
+                    return await self._answer(TopicPartition(topic, partition), start, end)
+        except (Away, ValueError) as error:
+            raise BrokerAway(f"{topic}/{partition} can't be read at {start} ({error}): is Kafka running?") from error
 
-    async def _answer(self, top: TopicPartition, start: int, end: int) -> Sequence[ConsumerRecord]:
+    async def _answer(self, tp: TopicPartition, start: int, end: int) -> Sequence[ConsumerRecord]:
         found: list[ConsumerRecord] = []
         try:
             reader = await self._opened()
-            begins, ends = await reader.beginning_offsets([top]), await reader.end_offsets([top])
-            async for records in read_range(reader, top.partition, max(start, begins[top]), min(end, ends[top]), top.topic):
+            begins, ends = await reader.beginning_offsets([tp]), await reader.end_offsets([tp])
+            async for records in read_range(reader, tp.partition, max(start, begins[tp]), min(end, ends[tp]), tp.topic):
                 found += records
                 await asyncio.sleep(0)
         except BaseException:

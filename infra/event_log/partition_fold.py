@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from event_schemas.decoding import NewerSchema
-from infra.event_log.reader import read_ranges, stop_quietly
+from infra.event_log.reader import read_ranges, reading
 from infra.kafka.clients import new_reader
 from infra.process.settings import Settings
 
@@ -27,16 +27,12 @@ async def fold_partitions(settings: Settings, topic: str, starts: Mapping[int, i
     """Call `apply` with every record of these partitions from its start up to the end that the log has now.
 
     A partition that does not hold its start any more, or that holds a record of a later release (`apply` raises NewerSchema),
-    is refused; the others go on. Raises BrokenLog on a hole, KafkaError or TimeoutError when the broker does not answer.
+    is refused; the others go on. Raises LogUnreadable on a hole, BrokerAway.
     """
     if not starts:
         return Folded()
-    reader = new_reader(settings, "order-fold")
-    await reader.start()
-    try:
+    async with reading(new_reader(settings, "order-fold")) as reader:
         return await _fold(reader, topic, starts, apply)
-    finally:
-        await stop_quietly(reader)
 
 
 async def _fold(reader: AIOKafkaConsumer, topic: str, starts: Mapping[int, int], apply: Callable[[ConsumerRecord], None]) -> Folded:

@@ -1,19 +1,24 @@
 """Reading a log outside any group: where it ends, which log it is, and unbroken runs of it.
 
+The functions raise what aiokafka raises; a caller reads within `reading` or `broker_errors`, which make BrokerAway of it.
+
 A reader disturbs no one: it is assigned by hand and commits nothing. One reader does one thing at a time.
 """
 
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from event_schemas.positions import LogIdentity
 from event_schemas.topics import EVENTS
-from infra.faust.fetches import run_from
+from infra.errors import LogUnreadable
+from infra.event_log.runs import run_from
+from infra.kafka.clients import broker_errors
 
 STALL_S = 30.0
 """Seconds without a record after which a run that should have more is given up."""
@@ -21,8 +26,15 @@ _STOP_S = 2.0
 _log = logging.getLogger(__name__)
 
 
-class BrokenLog(Exception):
-    """The log is not what it must be: a hole, a missing beginning, or it ends before it should. The text says where."""
+@asynccontextmanager
+async def reading(reader: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
+    """The reader, started, while the block runs. Raises BrokerAway when it can't be started, or when the block reads in vain."""
+    with broker_errors():
+        try:
+            await reader.start()
+            yield reader
+        finally:
+            await stop_quietly(reader)
 
 
 async def stop_quietly(reader: AIOKafkaConsumer) -> None:
@@ -37,7 +49,7 @@ async def stop_quietly(reader: AIOKafkaConsumer) -> None:
 
 
 async def partitions_of(reader: AIOKafkaConsumer, topic: str = EVENTS) -> list[int]:
-    """The topic's partitions. Raises KafkaTimeoutError when the topic is not there or no broker answers in 10 s."""
+    """The topic's partitions. Raises KafkaTimeoutError when the topic is missing or no broker answers in 10 s."""
     # Asking for an offset makes the client learn the topic; `partitions_for_topic` alone knows only what was learned.
     await reader.end_offsets([TopicPartition(topic, 0)])
     return sorted(reader.partitions_for_topic(topic) or ())
@@ -45,14 +57,14 @@ async def partitions_of(reader: AIOKafkaConsumer, topic: str = EVENTS) -> list[i
 
 async def log_ends(reader: AIOKafkaConsumer, topic: str = EVENTS) -> dict[int, int]:
     """Per partition the offset that the next record will get. Raises as `partitions_of`."""
-    tops = [TopicPartition(topic, partition) for partition in await partitions_of(reader, topic)]
-    return {top.partition: offset for top, offset in (await reader.end_offsets(tops)).items()}
+    tps = [TopicPartition(topic, partition) for partition in await partitions_of(reader, topic)]
+    return {tp.partition: offset for tp, offset in (await reader.end_offsets(tps)).items()}
 
 
 async def log_beginnings(reader: AIOKafkaConsumer, topic: str) -> dict[int, int]:
     """Per partition the lowest offset that is still there. Raises as `partitions_of`."""
-    tops = [TopicPartition(topic, partition) for partition in await partitions_of(reader, topic)]
-    return {top.partition: offset for top, offset in (await reader.beginning_offsets(tops)).items()}
+    tps = [TopicPartition(topic, partition) for partition in await partitions_of(reader, topic)]
+    return {tp.partition: offset for tp, offset in (await reader.beginning_offsets(tps)).items()}
 
 
 def first_record_digest(value: bytes | None) -> bytes:
@@ -63,7 +75,7 @@ def first_record_digest(value: bytes | None) -> bytes:
 async def log_identity(reader: AIOKafkaConsumer, topic: str = EVENTS, ends: Mapping[int, int] | None = None) -> LogIdentity:
     """Which log this is, as far as `ends` (default: all there is) tells. Replaces the reader's assignment.
 
-    Raises KafkaError when the broker does not answer, BrokenLog when a partition's first record was deleted.
+    Raises KafkaError when the broker does not answer, LogUnreadable when a partition's first record was deleted.
     """
     ends = await log_ends(reader, topic) if ends is None else ends
     firsts: dict[int, bytes] = {}
@@ -90,7 +102,7 @@ async def read_ranges(
 ) -> AsyncGenerator[tuple[int, Sequence[ConsumerRecord]], None]:
     """Every record of these half-open ranges, per partition in one unbroken run, partitions interleaved.
 
-    Replaces the reader's assignment. A piece holds at most `max_records`. Leaving early (`aclose`) is safe. Raises BrokenLog at
+    Replaces the reader's assignment. A piece holds at most `max_records`. Leaving early (`aclose`) is safe. Raises LogUnreadable at
     a hole or when the log begins later, KafkaError when the broker refuses, TimeoutError when nothing comes for `stall_s`.
     """
     left = {TopicPartition(topic, partition): bounds for partition, bounds in ranges.items() if bounds[0] < bounds[1]}
@@ -98,28 +110,28 @@ async def read_ranges(
         return
     reader.assign(list(left))
     try:
-        for top, (start, _) in left.items():
-            reader.seek(top, start)
+        for tp, (start, _) in left.items():
+            reader.seek(tp, start)
         while left:
-            for top, records in (await _next_pieces(reader, left, max_records, stall_s)).items():
-                run = _wanted(top, left[top], records)
-                start, end = left.pop(top)
+            for tp, records in (await _next_pieces(reader, left, max_records, stall_s)).items():
+                run = _wanted(tp, left[tp], records)
+                start, end = left.pop(tp)
                 if start + len(run) < end:
-                    left[top] = (start + len(run), end)
+                    left[tp] = (start + len(run), end)
                 else:
-                    reader.pause(top)
+                    reader.pause(tp)
                 if run:
-                    yield top.partition, run
+                    yield tp.partition, run
     finally:
         # Left early, the reader would go on fetching ahead. (`unsubscribe` would ask for the metadata of all topics.)
         reader.pause(*(reader.assignment() & left.keys()))
 
 
-def _wanted(top: TopicPartition, bounds: tuple[int, int], records: Sequence[ConsumerRecord]) -> Sequence[ConsumerRecord]:
+def _wanted(tp: TopicPartition, bounds: tuple[int, int], records: Sequence[ConsumerRecord]) -> Sequence[ConsumerRecord]:
     start, end = bounds
     run, hole = run_from(start, records)
     if hole and start + len(run) < end:
-        raise BrokenLog(f"{top.topic}/{top.partition} has a hole at offset {start + len(run)}")
+        raise LogUnreadable(f"{tp.topic}/{tp.partition} has a hole at offset {start + len(run)}")
     return run[: end - start]
 
 
@@ -131,8 +143,8 @@ async def _next_pieces(
             *left, timeout_ms=int(stall_s * 1000), max_records=max_records
         )
     except OffsetOutOfRangeError as error:
-        raise BrokenLog(f"the log does not hold what was asked for: {error}") from error
+        raise LogUnreadable(f"the log does not hold what was asked for: {error}") from error
     if not pieces:
-        waiting = ", ".join(f"{top.topic}/{top.partition} at {start}" for top, (start, _) in left.items())
+        waiting = ", ".join(f"{tp.topic}/{tp.partition} at {start}" for tp, (start, _) in left.items())
         raise TimeoutError(f"nothing came for {stall_s:g} s: {waiting}")
     return pieces

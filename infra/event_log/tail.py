@@ -8,23 +8,24 @@ from contextlib import asynccontextmanager, suppress
 from types import MappingProxyType
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
 from event_schemas.decoding import NewerSchema
 from event_schemas.positions import LogIdentity
+from event_schemas.recorded import RecordedMessage, classify
 from event_schemas.topics import EVENTS
+from infra.errors import BrokerAway, LogUnreadable
 from infra.event_log.append_times import PartitionAges
-from infra.event_log.gate import Counted, judge
+from infra.event_log.metrics import count_passed_by
 from infra.event_log.offset_waiters import Reached
-from infra.event_log.reader import BrokenLog, first_record_digest, log_ends, log_identity, stop_quietly
+from infra.event_log.reader import first_record_digest, log_ends, log_identity, stop_quietly
+from infra.event_log.runs import run_from
 from infra.event_log.tail_watch import look_after, why_other
-from infra.faust.fetches import run_from
-from infra.kafka.clients import bootstrap_servers, new_piece_reader
+from infra.kafka.clients import bootstrap_servers, broker_errors, new_piece_reader
 from infra.process.health import Health
 from infra.process.settings import Settings
 
-Delivered = Callable[[int, Sequence[Counted], int], None]
+Delivered = Callable[[int, Sequence[RecordedMessage], int], None]
 """Called with partition, the records of a run that count, and the offset after the run (void records and garbage included)."""
 
 _RETRY_S = 0.5
@@ -58,7 +59,7 @@ class LogTail:
         self._stopping = False
 
     async def start(self) -> None:
-        """Begin; returns when positioned at the log's end, however long the broker is away. Raises NoBroker when none is configured."""
+        """Begin; returns when positioned at the log's end, however long the broker is away. Raises BrokerAway when none is configured."""
         bootstrap_servers(self._settings)
         self._task = asyncio.create_task(self._run(), name="log tail")
         positioned = asyncio.create_task(self._positioned.wait())
@@ -136,14 +137,15 @@ class LogTail:
     async def _run(self) -> None:
         while True:
             try:
-                async with self._opened() as reader:
-                    self._health.settled(_HEALTH)
-                    self._positioned.set()
-                    await self._read(reader)
-            except (KafkaError, OSError, TimeoutError) as error:
-                where, why = bootstrap_servers(self._settings), str(error) or type(error).__name__
-                self._health.wait_for(_HEALTH, f"the event log can't be read at {where} ({why}): is Kafka running?")
-            except BrokenLog as error:
+                with broker_errors():
+                    async with self._opened() as reader:
+                        self._health.settled(_HEALTH)
+                        self._positioned.set()
+                        await self._read(reader)
+            except BrokerAway as error:
+                where = bootstrap_servers(self._settings)
+                self._health.wait_for(_HEALTH, f"the event log can't be read at {where} ({error}): is Kafka running?")
+            except LogUnreadable as error:
                 self._health.wait_for(_HEALTH, str(error))
             _REOPENED.inc()
             await asyncio.sleep(_RETRY_S)
@@ -156,10 +158,10 @@ class LogTail:
             async with asyncio.timeout(_ANSWER_S):
                 await reader.start()
                 await self._settle_on_a_log()
-            tops = [TopicPartition(self._topic, partition) for partition in self._ends if partition not in self._closed]
-            reader.assign(tops)
-            for top in tops:
-                reader.seek(top, self._ends[top.partition])
+            tps = [TopicPartition(self._topic, partition) for partition in self._ends if partition not in self._closed]
+            reader.assign(tps)
+            for tp in tps:
+                reader.seek(tp, self._ends[tp.partition])
             yield reader
         finally:
             await stop_quietly(reader)
@@ -201,10 +203,10 @@ class LogTail:
         try:
             while not watch.done():
                 pieces = await reader.getmany(timeout_ms=1000, max_records=_PIECE)
-                for top, records in pieces.items():
-                    self._take(top.partition, records)
-                    if top.partition in self._closed:
-                        reader.pause(top)
+                for tp, records in pieces.items():
+                    self._take(tp.partition, records)
+                    if tp.partition in self._closed:
+                        reader.pause(tp)
                 await asyncio.sleep(0)
             watch.result()
         finally:
@@ -214,11 +216,11 @@ class LogTail:
         if partition in self._closed:
             return
         run, hole = run_from(self._ends[partition], records)
-        counted: list[Counted] = []
+        counted: list[RecordedMessage] = []
         ages, next_offset = self._ages[partition], self._ends[partition]
         for record in run:
             try:
-                verdict = judge(record)
+                classified = classify(record)
             except NewerSchema as error:
                 self._closed.add(partition)
                 self._health.wait_for(f"{_HEALTH} {partition}", f"{self._topic}/{partition} stops at offset {record.offset}: {error}")
@@ -226,15 +228,17 @@ class LogTail:
             if record.offset == 0:
                 first = {**self._identity.first, partition: first_record_digest(record.value)}
                 self._identity = LogIdentity(self._identity.partitions, first)
-            if isinstance(verdict, Counted):
-                counted.append(verdict)
+            if isinstance(classified, RecordedMessage):
+                counted.append(classified)
+            else:
+                count_passed_by(classified)
             ages.remember(record.offset, record.timestamp)
             next_offset = record.offset + 1
         self._deliver(partition, counted, next_offset)
         if hole and partition not in self._closed:
-            raise BrokenLog(f"{self._topic}/{partition} has a hole at offset {next_offset}")
+            raise LogUnreadable(f"{self._topic}/{partition} has a hole at offset {next_offset}")
 
-    def _deliver(self, partition: int, counted: Sequence[Counted], next_offset: int) -> None:
+    def _deliver(self, partition: int, counted: Sequence[RecordedMessage], next_offset: int) -> None:
         if next_offset == self._ends[partition]:
             return
         self._ends[partition] = next_offset

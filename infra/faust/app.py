@@ -46,7 +46,7 @@ class FetchApp(faust.App):
 def hardened_app(settings: Settings, *, app_id: str, topic: str, store: str = "memory://", pace_s: float = 0.0) -> FetchApp:
     """A worker of the consumer group `app_id` on one topic. `pace_s`: seconds between two fetches, see infra.faust.transport.
 
-    Raises NoBroker when no brokers are configured.
+    Raises BrokerAway when no brokers are configured.
     """
     if faust.streams._CStreamIterator is None:
         # The pure-Python iterator acknowledges stale events after a rebalance (FAUST.md 7).

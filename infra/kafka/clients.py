@@ -3,13 +3,16 @@
 import logging
 import ssl
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 
+from infra.errors import BrokerAway
 from infra.process.settings import Settings
 
 # An open logger costs a seventh of a worker's time in `Logger.debug` alone (measured).
@@ -28,14 +31,19 @@ _WORD = struct.Struct("<I")
 _SEED, _M, _MASK = 0x9747B28C, 0x5BD1E995, 0xFFFFFFFF
 
 
-class NoBroker(Exception):
-    """No broker is configured or none answers; the text says what to do."""
+@contextmanager
+def broker_errors() -> Iterator[None]:
+    """While the block runs, what a client raises because no broker serves it, or one refuses, becomes BrokerAway."""
+    try:
+        yield
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise BrokerAway(str(error) or type(error).__name__) from error
 
 
 def bootstrap_servers(settings: Settings) -> str:
-    """The brokers' addresses. Raises NoBroker when none are configured."""
+    """The brokers' addresses. Raises BrokerAway when none are configured."""
     if not settings.kafka_bootstrap_servers:
-        raise NoBroker("KAFKA_BOOTSTRAP_SERVERS is not set: start everything with `./orders up`, or name your brokers")
+        raise BrokerAway("KAFKA_BOOTSTRAP_SERVERS is not set: start everything with `./orders up`, or name your brokers")
     return settings.kafka_bootstrap_servers
 
 
@@ -53,7 +61,7 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 def connection(settings: Settings) -> dict[str, Any]:
-    """What every aiokafka client needs to reach the brokers. Raises NoBroker when none are configured."""
+    """What every aiokafka client needs to reach the brokers. Raises BrokerAway when none are configured."""
     arguments: dict[str, Any] = {
         "bootstrap_servers": bootstrap_servers(settings),
         "security_protocol": settings.kafka_security_protocol,

@@ -11,7 +11,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from event_schemas.topics import COMMANDS, EVENTS, LARGEST_BATCH, MAX_COMMAND_BYTES, TOPICS, Topic
-from infra.kafka.clients import NoBroker, bootstrap_servers, new_admin
+from infra.errors import BrokerAway
+from infra.kafka.clients import bootstrap_servers, broker_errors, new_admin
 from infra.process.health import Health
 from infra.process.settings import Settings
 
@@ -38,17 +39,17 @@ class FoundTopic:
 
 @asynccontextmanager
 async def connected_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client while the block runs. Raises NoBroker when none answers."""
+    """An admin client while the block runs. Raises BrokerAway when none answers."""
     admin = new_admin(settings, "order-topics")
     try:
-        await asyncio.wait_for(admin.start(), _ANSWER_S)
-    except (KafkaError, TimeoutError, OSError) as error:
-        await admin.close()
-        raise NoBroker(
-            f"no broker answers at {bootstrap_servers(settings)} ({type(error).__name__}): start it, or correct KAFKA_BOOTSTRAP_SERVERS"
-        ) from error
-    try:
-        yield admin
+        try:
+            with broker_errors():
+                await asyncio.wait_for(admin.start(), _ANSWER_S)
+        except BrokerAway as error:
+            where = bootstrap_servers(settings)
+            raise BrokerAway(f"no broker answers at {where} ({error}): start it, or correct KAFKA_BOOTSTRAP_SERVERS") from error
+        with broker_errors():
+            yield admin
     finally:
         await admin.close()
 
@@ -84,7 +85,7 @@ def _entries_of(resource: Any) -> Any:
 async def create_topics(settings: Settings) -> list[str]:
     """Create the topics that are missing; one that exists is left as it is. Returns the names that were created.
 
-    Raises NoBroker when none answers, KafkaError when the broker refuses.
+    Raises BrokerAway when none answers, KafkaError when the broker refuses.
     """
     async with connected_admin(settings) as admin:
         found = await found_by(admin)
@@ -148,21 +149,21 @@ def _problems_of_one(topic: Topic, found: FoundTopic, settings: Settings) -> lis
 
 
 async def find_topics(settings: Settings) -> dict[str, FoundTopic]:
-    """The project's topics as they are on the broker, by name; missing ones are left out. Raises NoBroker when none answers."""
+    """The project's topics as they are on the broker, by name; missing ones are left out. Raises BrokerAway when none answers."""
     async with connected_admin(settings) as admin:
         return await found_by(admin)
 
 
 async def command_limit(settings: Settings) -> int:
-    """Bytes of a batch that the commands' topic takes now, at most what the code says. Raises NoBroker, KafkaError."""
+    """Bytes of a batch that the commands' topic takes now, at most what the code says. Raises BrokerAway, KafkaError."""
     topic = (await find_topics(settings)).get(COMMANDS)
     if topic is None:
-        raise KafkaError(f"there is no topic {COMMANDS}")
+        raise BrokerAway(f"there is no topic {COMMANDS}")
     return min(MAX_COMMAND_BYTES, int(topic.settings[LARGEST_BATCH]))
 
 
 async def check_topics(settings: Settings) -> list[str]:
-    """What is wrong with the topics on the broker. Raises NoBroker when none answers."""
+    """What is wrong with the topics on the broker. Raises BrokerAway when none answers."""
     return problems_of(await find_topics(settings), settings)
 
 
@@ -175,8 +176,8 @@ async def wait_for_topics(settings: Settings, health: Health) -> int:
         try:
             found = await find_topics(settings)
             problems = problems_of(found, settings)
-        except (NoBroker, KafkaError, TimeoutError, OSError) as error:
-            problems = [str(error) or type(error).__name__]
+        except BrokerAway as error:
+            problems = [str(error)]
         if not problems:
             health.settled("topics")
             return found[COMMANDS].partitions
@@ -204,8 +205,8 @@ async def _watch(settings: Settings, health: Health, every_s: float) -> None:
         await asyncio.sleep(min(RETRY_S, every_s) if wrong else every_s)
         try:
             problems = await check_topics(settings)
-        except (NoBroker, KafkaError, TimeoutError, OSError):
-            continue  # whoever needs the broker says so
+        except BrokerAway:
+            continue  # what needs the broker says so itself
         wrong = bool(problems)
         if wrong:
             health.wait_for("topics", "; ".join(problems))

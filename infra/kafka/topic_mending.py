@@ -21,7 +21,7 @@ class NotMended(Exception):
 async def mend_topics(settings: Settings) -> list[str]:
     """Set what is wrong and can be set, and nothing else. Returns what was changed, one sentence each.
 
-    Raises NoBroker when none answers, KafkaError when the broker refuses, NotMended.
+    Raises BrokerAway when no broker answers or one refuses, NotMended.
     """
     async with connected_admin(settings) as admin:
         found = await found_by(admin)

@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg_pool import AsyncConnectionPool
 
+from infra.errors import DatabaseAway
 from infra.process.health import Health
 from infra.process.settings import Settings
 
@@ -26,19 +27,15 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class NoDatabase(Exception):
-    """No PostgreSQL is configured, or its URL can't be read; the text says what to do and holds no password."""
-
-
 def connection_arguments(settings: Settings, application: str) -> dict[str, Any]:
-    """What psycopg needs to connect. `application` is shown in PostgreSQL's own views. Raises NoDatabase."""
+    """What psycopg needs to connect. `application` is shown in PostgreSQL's own views. Raises DatabaseAway."""
     if settings.database_url is None:
-        raise NoDatabase("DATABASE_URL is not set: start everything with `./orders up`, or name your PostgreSQL")
+        raise DatabaseAway("DATABASE_URL is not set: start everything with `./orders up`, or name your PostgreSQL")
     try:
         given = conninfo_to_dict(settings.database_url.get_secret_value())
     except psycopg.ProgrammingError:
         # psycopg's own text quotes the URL, password included.
-        raise NoDatabase("DATABASE_URL is no PostgreSQL URL: it must look like postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
+        raise DatabaseAway("DATABASE_URL is no PostgreSQL URL: it must look like postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
     ours = {
         "application_name": application,
         "connect_timeout": CONNECT_S,
@@ -50,7 +47,7 @@ def connection_arguments(settings: Settings, application: str) -> dict[str, Any]
 
 
 def database_address(settings: Settings) -> str:
-    """HOST:PORT, for people. Raises NoDatabase."""
+    """HOST:PORT, for people. Raises DatabaseAway."""
     arguments = connection_arguments(settings, "")
     return f"{arguments.get('host') or arguments.get('hostaddr') or 'localhost'}:{arguments.get('port') or 5432}"
 
@@ -58,7 +55,7 @@ def database_address(settings: Settings) -> str:
 def new_snapshot_pool(settings: Settings, application: str, *, max_size: int) -> AsyncConnectionPool[AsyncConnection[Any]]:
     """A pool for reading, not open yet: every transaction on it is read-only and sees one snapshot of the database.
 
-    It gives up a failed connection at once, so that the next request finds PostgreSQL when it is back. Raises NoDatabase.
+    It gives up a failed connection at once, so that the next request finds PostgreSQL when it is back. Raises DatabaseAway.
     """
     # The pool would otherwise pause up to minutes between attempts, and log each.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

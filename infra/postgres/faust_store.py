@@ -12,7 +12,7 @@ import faust
 from faust.stores import base
 from psycopg import AsyncConnection, AsyncCursor
 
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from infra.postgres.table_definition import Key, RowT, TableDefinition
 from infra.postgres.table_fold import Keyed, Refused, fold, keyed
 from infra.postgres.table_sql import ask_rows, asked_rows, save_rows
@@ -75,7 +75,7 @@ class ProjectionTable(faust.Table, Generic[RowT]):
     def on_key_set(self, key: Key, value: RowT) -> None:
         """Nothing: there is no changelog."""
 
-    async def load(self, connection: AsyncConnection[Any], schema: str, records: Sequence[Counted]) -> None:
+    async def load(self, connection: AsyncConnection[Any], schema: str, records: Sequence[RecordedMessage]) -> None:
         """Ask for the rows that these records touch, inside the caller's transaction; `apply` waits for them and folds.
 
         The caller skips what was folded before. In a pipeline all tables can ask before the first one waits.

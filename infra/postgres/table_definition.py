@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 
 RowT = TypeVar("RowT", bound=NamedTuple)
 Key = tuple[Any, ...]
@@ -27,8 +27,8 @@ class TableDefinition(Generic[RowT]):
     row: type[RowT]
     columns: Mapping[str, str]
     key: tuple[str, ...]
-    key_of: Callable[[Counted], Key | None]
-    evolve: Callable[[RowT | None, Counted], RowT | None]
+    key_of: Callable[[RecordedMessage], Key | None]
+    evolve: Callable[[RowT | None, RecordedMessage], RowT | None]
     indexes: tuple[tuple[str, ...], ...] = ()
     one_record_a_row: bool = False
 

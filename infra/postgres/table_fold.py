@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from infra.postgres.table_definition import Key, RowT, TableDefinition
 
 _REASON = 500
@@ -20,15 +20,15 @@ _REASON = 500
 class Refused:
     """A record that was not folded: the fold raised (`reason` says what), or it waits behind such a one of its order (None)."""
 
-    counted: Counted
+    counted: RecordedMessage
     reason: str | None
 
 
-Keyed = tuple[Key | None, Counted, str | None]
+Keyed = tuple[Key | None, RecordedMessage, str | None]
 """A record with the row that it touches; or without, and why that could not be told."""
 
 
-def keyed(definition: TableDefinition[Any], records: Sequence[Counted]) -> list[Keyed]:
+def keyed(definition: TableDefinition[Any], records: Sequence[RecordedMessage]) -> list[Keyed]:
     """The records that touch the table, in order."""
     key_of = definition.key_of
     try:
@@ -37,7 +37,7 @@ def keyed(definition: TableDefinition[Any], records: Sequence[Counted]) -> list[
         return _keyed_one_by_one(key_of, records)
 
 
-def _keyed_one_by_one(key_of: Callable[[Counted], Key | None], records: Iterable[Counted]) -> list[Keyed]:
+def _keyed_one_by_one(key_of: Callable[[RecordedMessage], Key | None], records: Iterable[RecordedMessage]) -> list[Keyed]:
     touching: list[Keyed] = []
     for counted in records:
         try:
@@ -87,7 +87,7 @@ def fold(  # noqa: PLR0913 - rows are looked up and kept in different ways by th
     return refused
 
 
-def fold_each(definition: TableDefinition[RowT], records: Iterable[Counted]) -> list[RowT] | None:
+def fold_each(definition: TableDefinition[RowT], records: Iterable[RecordedMessage]) -> list[RowT] | None:
     """The rows of a table that takes one record a row, if its fold takes all of these records, else None (`fold` says why)."""
     evolve = definition.evolve
     try:

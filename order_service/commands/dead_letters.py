@@ -13,8 +13,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from event_schemas.topics import COMMANDS, EVENTS
+from infra.errors import BrokerAway
 from infra.event_log.dead_letters import DeadLetter, DeadLetters, Place, Resolution, Settled, append_bytes, read_dead_letters
-from infra.kafka.clients import NoBroker, new_producer
+from infra.kafka.clients import new_producer
 from infra.process.settings import Settings
 from order_service.commands.dead_letters_view import as_page, as_row, summary, what_became
 from order_service.plain_table import table
@@ -145,7 +146,7 @@ def _asked(question: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(question)
     except _NoSuchLetter as error:
         _fail(str(error), 1)
-    except (NoBroker, KafkaError, OSError, TimeoutError) as error:
+    except (BrokerAway, KafkaError, OSError, TimeoutError) as error:
         _fail(f"the dead letters can't be read ({str(error) or type(error).__name__}): is the stack up? `./orders status`", 1)
 
 

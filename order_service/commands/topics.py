@@ -9,7 +9,8 @@ import typer
 from aiokafka.errors import KafkaError
 
 from event_schemas.topics import LARGEST_BATCH
-from infra.kafka.clients import NoBroker, bootstrap_servers
+from infra.errors import BrokerAway
+from infra.kafka.clients import bootstrap_servers
 from infra.kafka.topic_guard import create_topics, find_topics, problems_of
 from infra.kafka.topic_mending import NotMended, mend_topics
 from infra.process.settings import Settings
@@ -71,6 +72,6 @@ def _report(settings: Settings) -> None:
 def _asked(question: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(question)
-    except (NoBroker, KafkaError, NotMended, OSError, TimeoutError) as error:
+    except (BrokerAway, KafkaError, NotMended, OSError, TimeoutError) as error:
         sys.stderr.write(f"{str(error) or type(error).__name__}\n")
         raise typer.Exit(1) from error

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from infra.kafka.clients import NoBroker
+from infra.errors import BrokerAway
 from infra.kafka.topic_guard import check_topics
 from infra.process.settings import Settings
 from order_service.doctor.finding import Finding
@@ -46,7 +46,7 @@ def _services(status: dict[str, Any]) -> Iterator[Finding]:
 def _topics(settings: Settings) -> Iterator[Finding]:
     try:
         problems = asyncio.run(check_topics(settings))
-    except (NoBroker, KafkaError, OSError, TimeoutError) as error:
+    except (BrokerAway, KafkaError, OSError, TimeoutError) as error:
         problems = [str(error) or type(error).__name__]
     yield from (Finding("fail", "topics", problem) for problem in problems)
     if not problems:

@@ -11,10 +11,11 @@ from aiokafka import ConsumerRecord
 from event_schemas.decoding import NewerSchema
 from event_schemas.events import record_id
 from event_schemas.positions import CommandPlace
+from event_schemas.recorded import RecordedMessage, classify, recorded_messages
 from event_schemas.topics import COMMANDS, EVENTS
+from infra.errors import BrokerAway
 from infra.event_log.command_outcomes import Outcomes
-from infra.event_log.gate import Counted, counted, judge
-from infra.event_log.lookup import RecordReader, Unanswered
+from infra.event_log.lookup import RecordReader
 from infra.event_log.tail import LogTail
 
 MOST_SEARCHED = 20_000
@@ -42,7 +43,7 @@ class DeletedCommand:
 
 
 class LogSearch:
-    """The questions that `GET /commands/{id}` has about the log. Each raises Unanswered when the brokers don't answer."""
+    """The questions that `GET /commands/{id}` has about the log. Each raises BrokerAway when the brokers don't answer."""
 
     def __init__(self, tail: LogTail, outcomes: Outcomes, reader: RecordReader) -> None:
         self._tail, self._outcomes, self._reader = tail, outcomes, reader
@@ -53,7 +54,7 @@ class LogSearch:
     async def command_at(self, place: CommandPlace) -> CommandAtPlace | DeletedCommand | None:
         """The command at this place, None when the topic does not go that far."""
         if not self._tail.ends:
-            raise Unanswered("the event log can't be read yet: is Kafka running?")
+            raise BrokerAway("the event log can't be read yet: is Kafka running?")
         if place.partition not in self._tail.ends:
             return None
         if place in self._commands:
@@ -67,7 +68,7 @@ class LogSearch:
             self._commands.popitem(last=False)
         return found
 
-    async def record_of(self, command_id: UUID, partition: int, start: int | None) -> Counted | None:
+    async def record_of(self, command_id: UUID, partition: int, start: int | None) -> RecordedMessage | None:
         """The command's record, if it stands in the log from `start` on; None: as far back as one request may look.
 
         Raises TooFar when there is more to look through than that.
@@ -86,7 +87,7 @@ class LogSearch:
         end, width = self._tail.ends[partition], _BACKWARDS
         while known is None and end > 0:
             start = max(0, end - width)
-            read = list(counted(await self._reader.run(EVENTS, partition, start, end)))
+            read = list(recorded_messages(await self._reader.run(EVENTS, partition, start, end)))
             if read:
                 self._outcomes.note_decided(partition, read[-1].command_offset)
             end, width = start, width * 2
@@ -102,14 +103,14 @@ def _command(record: ConsumerRecord) -> CommandAtPlace:
         return CommandAtPlace(None, UUID(int=0), "unknown")
 
 
-def _find(command_id: UUID, records: Sequence[ConsumerRecord]) -> Counted | None:
+def _find(command_id: UUID, records: Sequence[ConsumerRecord]) -> RecordedMessage | None:
     text = str(record_id(command_id)).encode()
     for record in records:
         if text in (record.value or b""):
             try:
-                verdict = judge(record)
+                verdict = classify(record)
             except NewerSchema:
                 continue
-            if isinstance(verdict, Counted) and verdict.record.command_id == command_id:
+            if isinstance(verdict, RecordedMessage) and verdict.record.command_id == command_id:
                 return verdict
     return None

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from event_schemas.codes import Code
 from event_schemas.positions import CommandPlace, Position
+from event_schemas.recorded import RecordedMessage
+from infra.errors import BrokerAway
 from infra.event_log.command_outcomes import Outcomes
-from infra.event_log.gate import Counted
-from infra.event_log.lookup import RecordReader, Unanswered
+from infra.event_log.lookup import RecordReader
 from infra.event_log.tail import LogTail
 from infra.http.problems import Problem
 from projections.command_lookup.log_search import CommandAtPlace, LogSearch, TooFar
@@ -98,7 +99,7 @@ class CommandLookup:
             return _Seen(None, held.headers, final=False, refusal=held.away or _unknown(_MAY_BE_PENDING, held.headers))
         try:
             return await _look_in_the_log(self._log, self._search, command_id, submitted, held)
-        except Unanswered as error:
+        except BrokerAway as error:
             refusal = held.away or Problem(Code.BROKER_UNAVAILABLE, str(error), headers={**held.headers, "Retry-After": "2"})
             return _Seen(None, held.headers, final=False, refusal=refusal)
 
@@ -132,7 +133,7 @@ async def _look_in_the_log(log: LogSide, search: LogSearch, command_id: UUID, pl
     return _Seen(None, held.headers, final=True, refusal=held.away or _unknown(_NO_RECORD, held.headers))
 
 
-def _behind(log: LogSide, counted: Counted, held: _Held) -> _Seen:
+def _behind(log: LogSide, counted: RecordedMessage, held: _Held) -> _Seen:
     token = Position.of(log.tail.identity, {counted.partition: counted.offset + 1}).token()
     return _Seen(view_behind(counted, token), held.headers, final=True)
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from projections.queries.read_snapshot import Snapshot
 from projections.queries.sql import find_outcome
 from projections.queries.views import CommandView, Visibility
@@ -34,7 +34,7 @@ def outcome_view(snapshot: Snapshot, outcome: CommandOutcome, parked: Collection
     return _view(outcome, snapshot.token_after(outcome.partition, outcome.record_offset), {**projections, **unreadable})
 
 
-def view_behind(counted: Counted, token: str) -> CommandView:
+def view_behind(counted: RecordedMessage, token: str) -> CommandView:
     """An outcome that only the log holds as yet. `token`: its position."""
     outcome = command_outcomes.evolve(None, counted)
     assert outcome is not None  # every record ends a command

@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 
 from event_schemas.positions import Position
 from event_schemas.topics import COMMANDS
-from infra.event_log.lookup import Unanswered
+from infra.errors import BrokerAway
 from projections.command_lookup.lookup import LogSide
 from projections.command_lookup.status import log_time, outcome_view, view_behind
 from projections.queries.read_models import Read, ReadModels
@@ -63,7 +63,7 @@ class Traces:
     async def _item(self, view: CommandView, partition: int, command_offset: int) -> TraceItem:
         try:
             command = await self._log.reader.at(COMMANDS, partition, command_offset) if self._log else None
-        except Unanswered:
+        except BrokerAway:
             command = None
         return TraceItem(
             **view.model_dump(exclude={"occurred_at", "appended_at"}),

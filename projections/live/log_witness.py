@@ -8,7 +8,8 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from event_schemas.topics import EVENTS
-from infra.event_log.reader import BrokenLog, log_ends, read_ranges, stop_quietly
+from infra.errors import LogUnreadable
+from infra.event_log.reader import log_ends, read_ranges, stop_quietly
 from projections.store.checkpoints import Checkpoint
 
 _START_S = 10.0
@@ -48,7 +49,7 @@ async def _compare(reader: AIOKafkaConsumer, checkpoints: Sequence[Checkpoint]) 
         async for partition, records in read_ranges(reader, ranges, stall_s=_STALL_S):
             if other := _another_record(known[partition], records[0].value):
                 objections[partition] = other
-    except BrokenLog as error:
+    except LogUnreadable as error:
         return objections | dict.fromkeys(ranges, f"the log has lost records that the read models hold ({error}): {_ADVICE}")
     return objections
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from aiokafka import ConsumerRecord
 from psycopg import AsyncConnection
 
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from infra.faust.fetches import Progress, Records
 from infra.postgres.connections import DatabaseSession
 from infra.postgres.table_fold import Refused
@@ -40,7 +40,7 @@ class Table(Protocol):
         """The table's."""
         ...
 
-    async def load(self, connection: AsyncConnection[Any], schema: str, records: Sequence[Counted]) -> None:
+    async def load(self, connection: AsyncConnection[Any], schema: str, records: Sequence[RecordedMessage]) -> None:
         """Ask for the rows that these records touch, which continue what the table holds, inside the caller's transaction."""
         ...
 

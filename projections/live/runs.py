@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from aiokafka import ConsumerRecord
 
 from event_schemas.decoding import NewerSchema
-from infra.event_log.gate import Counted, Garbage, judge
+from event_schemas.recorded import RecordedMessage, Undecodable, classify
 from infra.event_log.reader import first_record_digest
-from infra.faust.fetches import run_from
+from infra.event_log.runs import run_from
 from projections.store.checkpoints import Checkpoint
 
 
@@ -21,7 +21,7 @@ class Run:
     """
 
     checkpoint: Checkpoint
-    counted: Sequence[Counted]
+    counted: Sequence[RecordedMessage]
     garbage: Sequence[tuple[ConsumerRecord, str]]
     hole: bool
     newer: str | None = None
@@ -30,18 +30,18 @@ class Run:
 def run_at(checkpoint: Checkpoint, records: Sequence[ConsumerRecord]) -> Run:
     """Judge what continues the checkpoint. Lower offsets are dropped; nothing is taken from the first hole on."""
     fitting, hole = run_from(checkpoint.next_offset, records)
-    counted: list[Counted] = []
+    counted: list[RecordedMessage] = []
     garbage: list[tuple[ConsumerRecord, str]] = []
     next_offset, newer = checkpoint.next_offset, None
     for record in fitting:
         try:
-            verdict = judge(record)
+            verdict = classify(record)
         except NewerSchema as error:
             newer = str(error)
             break
-        if isinstance(verdict, Counted):
+        if isinstance(verdict, RecordedMessage):
             counted.append(verdict)
-        elif isinstance(verdict, Garbage):
+        elif isinstance(verdict, Undecodable):
             garbage.append((record, verdict.reason))
         next_offset = record.offset + 1
     first = first_record_digest(fitting[0].value) if next_offset > 0 and checkpoint.next_offset == 0 else checkpoint.first_record

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from event_schemas.decoding import decode_record
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from projections.tables import order_details
 from projections.tables.order_details import OrderDetails
 from projections.tables.order_history import HistoryEntry
@@ -52,10 +52,10 @@ def order_at(history: Iterable[HistoryEntry], moment: Moment) -> OrderDetails | 
     return order
 
 
-def _events(history: Iterable[HistoryEntry]) -> Iterable[Counted]:
+def _events(history: Iterable[HistoryEntry]) -> Iterable[RecordedMessage]:
     for entry in history:
         value = entry.envelope.encode()
         # Neither the log's time nor the command's place is kept beside an envelope, and no order depends on either.
-        counted = Counted(decode_record(value), entry.partition, entry.record_offset, timestamp_ms=0, command_offset=0, value=value)
+        counted = RecordedMessage(decode_record(value), entry.partition, entry.record_offset, timestamp_ms=0, command_offset=0, value=value)
         if order_details.key_of(counted) is not None:
             yield counted

@@ -6,7 +6,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from psycopg import AsyncConnection
 
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from infra.event_log.reader import read_ranges
 from projections.rebuild.writer import GenerationWriter, open_writer
 from projections.store.checkpoints import read_checkpoints
@@ -14,7 +14,7 @@ from projections.store.checkpoints import read_checkpoints
 _PIECE = 1_000
 _SAVE_RECORDS = 10_000
 
-Applied = Callable[[Sequence[Counted]], None]
+Applied = Callable[[Sequence[RecordedMessage]], None]
 
 
 async def catch_up(  # noqa: PLR0913 - two connections, what to follow, and how
@@ -29,7 +29,7 @@ async def catch_up(  # noqa: PLR0913 - two connections, what to follow, and how
 ) -> None:
     """Apply the log to this generation up to these offsets; what is further stays. `applied` is told each run.
 
-    Raises BrokenLog, NewerRecord, Poison unless it is to be skipped, and Overtaken when someone else writes the generation.
+    Raises LogUnreadable, NewerRecord, Poison unless it is to be skipped, and Overtaken when someone else writes the generation.
     """
     behind = {
         checkpoint.partition: checkpoint

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg.errors import LockNotAvailable
 
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from infra.event_log.reader import log_ends, stop_quietly
 from infra.kafka.clients import new_piece_reader, new_reader
 from infra.postgres.connections import connection_arguments
@@ -196,7 +196,7 @@ class Promoter:
         if await _apart(connection, live.schema, target.schema) != (0, 0):
             raise Refused("the live generation fell back while it was held: try again")
 
-    def _note(self, records: Sequence[Counted]) -> None:
+    def _note(self, records: Sequence[RecordedMessage]) -> None:
         if self._touched is None:
             return
         for table in TABLES:
@@ -239,7 +239,7 @@ async def _held(connection: AsyncConnection[Any]) -> bool:
     return True
 
 
-def _key(key_of: Callable[[Counted], Key | None], counted: Counted) -> Key | None:
+def _key(key_of: Callable[[RecordedMessage], Key | None], counted: RecordedMessage) -> Key | None:
     try:
         return key_of(counted)
     except Exception:  # noqa: BLE001 - it is parked in both, and the parked records are compared

@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer
 from psycopg import AsyncConnection
 
 from event_schemas.positions import LogIdentity
-from infra.event_log.reader import BrokenLog, log_ends, log_identity, stop_quietly
+from infra.errors import LogUnreadable
+from infra.event_log.reader import log_ends, log_identity, stop_quietly
 from infra.kafka.clients import new_reader
 from infra.kafka.topic_guard import check_topics
 from infra.postgres.connections import connection_arguments
@@ -68,7 +69,7 @@ class Rebuild:
             await begin_progress(connection, generation.schema, ends)
             try:
                 await self._fill(connection, reader, generation, ends)
-            except (RebuildStopped, BrokenLog, NewerRecord, Poison) as error:
+            except (RebuildStopped, LogUnreadable, NewerRecord, Poison) as error:
                 stopped = Progress(generation.schema, "stopped", 0, 0, 0.0, None)
                 await keep_progress(connection, stopped, str(error))
                 raise RebuildStopped(str(error)) from error

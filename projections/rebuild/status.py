@@ -51,7 +51,7 @@ async def read_status(connection: AsyncConnection[Any]) -> Status:
 async def lag_of(reader: AIOKafkaConsumer, next_offsets: Mapping[int, int]) -> tuple[int, float]:
     """Records that are not applied at these checkpoints, and the age in seconds of the oldest of them.
 
-    A partition that the log does not have counts nothing. Raises BrokenLog, KafkaError, TimeoutError.
+    A partition that the log does not have counts nothing. Raises LogUnreadable, KafkaError, TimeoutError.
     """
     ends = await log_ends(reader)
     behind = {partition: offset for partition, offset in next_offsets.items() if offset < ends.get(partition, 0)}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from infra.postgres.table_copy import CopyBuffer, copy_rows
 from infra.postgres.table_definition import Key, RowT, TableDefinition
 from infra.postgres.table_fold import Refused, fold, fold_each, keyed
@@ -41,7 +41,7 @@ class TableFilling(Generic[RowT]):
         """The table's."""
         return self._definition.name
 
-    async def fold(self, records: Sequence[Counted], *, held: Collection[UUID], discarded: Container[int]) -> Sequence[Refused]:
+    async def fold(self, records: Sequence[RecordedMessage], *, held: Collection[UUID], discarded: Container[int]) -> Sequence[Refused]:
         """Fold records that continue what the table holds; returns those that the fold can't take."""
         if self._only_added and not held:
             # Nothing is looked up and nothing is overwritten: no key is needed.

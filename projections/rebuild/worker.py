@@ -18,7 +18,8 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from psycopg import AsyncConnection
 
-from infra.event_log.reader import BrokenLog, read_ranges, stop_quietly
+from infra.errors import LogUnreadable
+from infra.event_log.reader import read_ranges, stop_quietly
 from infra.kafka.clients import new_reader
 from infra.postgres.connections import connection_arguments
 from infra.process.settings import Settings
@@ -74,7 +75,7 @@ def work(share: Share, told: Connection) -> None:
         os.nice(10)
     try:
         uvloop.run(_fill_all(share, told.send))
-    except (Poison, NewerRecord, BrokenLog) as error:
+    except (Poison, NewerRecord, LogUnreadable) as error:
         told.send(Stopped(str(error)))
     except (psycopg.OperationalError, Overtaken, KafkaError, TimeoutError, OSError) as error:
         # Worth another try: the next worker goes on at the checkpoint.

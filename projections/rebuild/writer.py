@@ -12,7 +12,7 @@ from aiokafka import ConsumerRecord
 from psycopg import AsyncConnection
 
 from event_schemas.topics import EVENTS
-from infra.event_log.reader import BrokenLog
+from infra.errors import LogUnreadable
 from projections.live.runs import run_at
 from projections.rebuild.table_filling import TableFilling
 from projections.store.checkpoints import Checkpoint, lock_checkpoints, save_checkpoints
@@ -63,12 +63,12 @@ class GenerationWriter:
     async def take(self, records: Sequence[ConsumerRecord]) -> Sequence[Any]:
         """Fold the run that continues this partition; returns the records of it that count.
 
-        Raises BrokenLog at a hole, NewerRecord, and Poison unless poison is to be skipped. After any of these nothing more may
+        Raises LogUnreadable at a hole, NewerRecord, and Poison unless poison is to be skipped. After any of these nothing more may
         be taken or saved.
         """
         run = run_at(self.checkpoint, records)
         if run.hole:
-            raise BrokenLog(f"{EVENTS}/{self.checkpoint.partition} has a hole at offset {run.checkpoint.next_offset}")
+            raise LogUnreadable(f"{EVENTS}/{self.checkpoint.partition} has a hole at offset {run.checkpoint.next_offset}")
         if run.newer:
             raise NewerRecord(f"{EVENTS}/{self.checkpoint.partition} at {run.checkpoint.next_offset}: {run.newer}")
         for table in self._tables:

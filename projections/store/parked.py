@@ -15,7 +15,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import class_row
 
 from event_schemas.decoding import decode_record
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from infra.postgres.table_fold import Refused
 
 ParkedState = Literal["poison", "waiting", "discarded"]
@@ -62,9 +62,11 @@ class Parked:
             table_name, counted.partition, counted.offset, order_id, state, reason, counted.timestamp_ms, counted.command_offset, value
         )
 
-    def counted(self) -> Counted:
+    def counted(self) -> RecordedMessage:
         """The record as it came from the log."""
-        return Counted(decode_record(self.value), self.partition, self.record_offset, self.appended_ms, self.command_offset, self.value)
+        return RecordedMessage(
+            decode_record(self.value), self.partition, self.record_offset, self.appended_ms, self.command_offset, self.value
+        )
 
 
 @lru_cache(maxsize=64)

@@ -5,7 +5,7 @@ from typing import NamedTuple, assert_never
 from uuid import UUID
 
 from event_schemas.events import COMMAND_OF_EVENT, CommandRejectedRecord, OrderCancelledRecord, OrderCreatedRecord, OrderShippedRecord
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from infra.postgres.table_definition import Key, TableDefinition
 
 
@@ -29,12 +29,12 @@ class CommandOutcome(NamedTuple):
     appended_ms: int
 
 
-def key_of(counted: Counted) -> Key | None:
+def key_of(counted: RecordedMessage) -> Key | None:
     """The command that ended in this record."""
     return (counted.record.command_id,)
 
 
-def evolve(row: CommandOutcome | None, counted: Counted) -> CommandOutcome | None:
+def evolve(row: CommandOutcome | None, counted: RecordedMessage) -> CommandOutcome | None:
     """The outcome that this record is."""
     del row  # one command, one record
     record = counted.record

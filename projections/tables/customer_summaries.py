@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, assert_never
 
 from event_schemas.events import CommandRejectedRecord, OrderCancelledRecord, OrderCreatedRecord, OrderShippedRecord
+from event_schemas.recorded import RecordedMessage
 from event_schemas.values import decimal_text
-from infra.event_log.gate import Counted
 from infra.postgres.table_definition import Key, TableDefinition
 from projections.tables.exact_sums import minus, plus
 
@@ -29,7 +29,7 @@ class CustomerSummary(NamedTuple):
     totals: Totals = MappingProxyType({})
 
 
-def key_of(counted: Counted) -> Key | None:
+def key_of(counted: RecordedMessage) -> Key | None:
     """The customer and partition that the record counts for."""
     match counted.record:
         case OrderCreatedRecord(data=order) | OrderCancelledRecord(data=order):
@@ -40,7 +40,7 @@ def key_of(counted: Counted) -> Key | None:
             assert_never(unexpected)
 
 
-def evolve(row: CustomerSummary | None, counted: Counted) -> CustomerSummary | None:
+def evolve(row: CustomerSummary | None, counted: RecordedMessage) -> CustomerSummary | None:
     """The customer's sums after this record."""
     match counted.record:
         case OrderCreatedRecord(data=order):

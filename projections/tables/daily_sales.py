@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple, assert_never
 
 from event_schemas.events import CommandRejectedRecord, OrderCancelledRecord, OrderCreatedRecord, OrderShippedRecord
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from infra.postgres.table_definition import Key, TableDefinition
 from projections.tables.exact_sums import minus, plus
 
@@ -24,7 +24,7 @@ class DailySales(NamedTuple):
     revenue: Decimal = Decimal(0)
 
 
-def key_of(counted: Counted) -> Key | None:
+def key_of(counted: RecordedMessage) -> Key | None:
     """The day, currency and partition that the record counts for."""
     match counted.record:
         case OrderCreatedRecord(data=order) | OrderCancelledRecord(data=order):
@@ -35,7 +35,7 @@ def key_of(counted: Counted) -> Key | None:
             assert_never(unexpected)
 
 
-def evolve(row: DailySales | None, counted: Counted) -> DailySales | None:
+def evolve(row: DailySales | None, counted: RecordedMessage) -> DailySales | None:
     """The day's sales after this record."""
     match counted.record:
         case OrderCreatedRecord(data=order):

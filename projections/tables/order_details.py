@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, assert_never
 from uuid import UUID
 
 from event_schemas.events import CommandRejectedRecord, OrderCancelledRecord, OrderCreatedRecord, OrderShippedRecord
+from event_schemas.recorded import RecordedMessage
 from event_schemas.values import decimal_text
-from infra.event_log.gate import Counted
 from infra.postgres.table_definition import Key, TableDefinition
 
 
@@ -36,7 +36,7 @@ class OrderDetails(NamedTuple):
     cancelled_at: datetime | None = None
 
 
-def key_of(counted: Counted) -> Key | None:
+def key_of(counted: RecordedMessage) -> Key | None:
     """The order, when the record is an event: a rejection changes none."""
     match counted.record:
         case OrderCreatedRecord() | OrderShippedRecord() | OrderCancelledRecord():
@@ -47,7 +47,7 @@ def key_of(counted: Counted) -> Key | None:
             assert_never(unexpected)
 
 
-def evolve(row: OrderDetails | None, counted: Counted) -> OrderDetails | None:
+def evolve(row: OrderDetails | None, counted: RecordedMessage) -> OrderDetails | None:
     """The order after this record; None while it has not been created."""
     match counted.record:
         case OrderCreatedRecord():

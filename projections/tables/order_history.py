@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from uuid import UUID
 
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from infra.postgres.table_definition import Key, TableDefinition
 
 
@@ -16,12 +16,12 @@ class HistoryEntry(NamedTuple):
     envelope: str
 
 
-def key_of(counted: Counted) -> Key | None:
+def key_of(counted: RecordedMessage) -> Key | None:
     """The order and the record's offset, so that one index holds an order's history in the order of the log."""
     return counted.record.order_id, counted.offset
 
 
-def evolve(row: HistoryEntry | None, counted: Counted) -> HistoryEntry | None:
+def evolve(row: HistoryEntry | None, counted: RecordedMessage) -> HistoryEntry | None:
     """The record as history keeps it."""
     del row  # a record is written once
     return HistoryEntry(counted.record.order_id, counted.offset, counted.partition, counted.value.decode())

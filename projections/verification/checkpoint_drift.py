@@ -6,7 +6,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from psycopg import AsyncConnection, sql
 
-from infra.event_log.gate import Counted, judge
+from event_schemas.recorded import RecordedMessage, classify
 from infra.event_log.reader import read_range
 from projections.store.checkpoints import Checkpoint
 from projections.verification.drift import Drift, Field
@@ -30,12 +30,12 @@ async def sound_end(  # noqa: PLR0913, PLR0917 - a checkpoint, and what it is he
     return last + 1 if beyond and not await _is_folded(eye, schema, beyond[0]) else claimed
 
 
-async def _counting(reader: AIOKafkaConsumer, partition: int, start: int, end: int) -> list[Counted]:
-    verdicts = [judge(record) async for records in read_range(reader, partition, start, end) for record in records]
-    return [verdict for verdict in verdicts if isinstance(verdict, Counted)]
+async def _counting(reader: AIOKafkaConsumer, partition: int, start: int, end: int) -> list[RecordedMessage]:
+    verdicts = [classify(record) async for records in read_range(reader, partition, start, end) for record in records]
+    return [verdict for verdict in verdicts if isinstance(verdict, RecordedMessage)]
 
 
-async def _is_folded(eye: AsyncConnection[Any], schema: str, counted: Counted) -> bool:
+async def _is_folded(eye: AsyncConnection[Any], schema: str, counted: RecordedMessage) -> bool:
     """Whether any row shows that this record was folded."""
     statement = sql.SQL(
         "select exists (select from {}.order_history where order_id = %s and record_offset = %s) "

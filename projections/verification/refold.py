@@ -6,9 +6,9 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
+from event_schemas.recorded import RecordedMessage
 from event_schemas.topics import EVENTS
-from infra.event_log.gate import Counted
-from infra.event_log.reader import BrokenLog
+from infra.errors import LogUnreadable
 from infra.postgres.table_definition import Key, TableDefinition
 from infra.postgres.table_fold import Keyed, fold, keyed
 from infra.postgres.table_sql import key_of_row
@@ -36,16 +36,16 @@ class Refold:
         self._known = {(one.table_name, one.record_offset): one.state for one in parked}
 
     def take(self, records: Sequence[ConsumerRecord]) -> None:
-        """Fold the run that goes on where this is. Raises BrokenLog at a hole, NewerRecord."""
+        """Fold the run that goes on where this is. Raises LogUnreadable at a hole, NewerRecord."""
         run = run_at(self.checkpoint, records)
         if run.hole:
-            raise BrokenLog(f"{EVENTS}/{self.checkpoint.partition} has a hole at offset {run.checkpoint.next_offset}")
+            raise LogUnreadable(f"{EVENTS}/{self.checkpoint.partition} has a hole at offset {run.checkpoint.next_offset}")
         if run.newer:
             raise NewerRecord(f"{EVENTS}/{self.checkpoint.partition} at {run.checkpoint.next_offset}: {run.newer}")
         self.fold(run.counted)
         self.checkpoint = run.checkpoint
 
-    def fold(self, counted: Sequence[Counted]) -> None:
+    def fold(self, counted: Sequence[RecordedMessage]) -> None:
         """Fold these records that count."""
         for table in self._tables:
             rows, held = self.rows[table.name], self._held[table.name]
@@ -75,7 +75,7 @@ class Refold:
         return given
 
 
-def fold_on(table: TableDefinition[Any], row: Any, key: Key, records: Iterable[Counted]) -> Any:
+def fold_on(table: TableDefinition[Any], row: Any, key: Key, records: Iterable[RecordedMessage]) -> Any:
     """One row as these further records leave it; None when there still is none."""
     rows = {} if row is None else {key_of_row(table, row): row}
     fold(table, [one for one in keyed(table, list(records)) if one[0] == key], get=rows.get, put=rows.__setitem__)

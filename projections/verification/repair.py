@@ -9,7 +9,7 @@ from uuid import UUID
 from aiokafka import AIOKafkaConsumer
 from psycopg import AsyncConnection, sql
 
-from infra.event_log.gate import Counted, judge
+from event_schemas.recorded import RecordedMessage, classify
 from infra.event_log.reader import read_range
 from infra.postgres.table_definition import TableDefinition
 from infra.postgres.table_sql import key_of_row, save_rows
@@ -102,15 +102,15 @@ class _Partition:
             await park(self._connection, self._schema, [drift.expected] if drift.expected else [])
             self._done.rows += 1
 
-    async def _since(self, next_offset: int) -> list[Counted]:
+    async def _since(self, next_offset: int) -> list[RecordedMessage]:
         """What was applied after the snapshot that was verified."""
         if self._end is None or next_offset <= self._end:
             return []
         pieces = read_range(self._reader, self._partition, self._end, next_offset)
-        verdicts = [judge(record) async for records in pieces for record in records]
-        return [verdict for verdict in verdicts if isinstance(verdict, Counted)]
+        verdicts = [classify(record) async for records in pieces for record in records]
+        return [verdict for verdict in verdicts if isinstance(verdict, RecordedMessage)]
 
-    async def _row(self, table: TableDefinition[Any], drift: Drift, since: Sequence[Counted]) -> None:
+    async def _row(self, table: TableDefinition[Any], drift: Drift, since: Sequence[RecordedMessage]) -> None:
         key = drift.row_key
         if key is None:  # an extra row; the log may have come to it since
             key = next((one for counted in since if (one := table.key_of(counted)) is not None and text_key(one) == drift.key), None)

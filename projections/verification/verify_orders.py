@@ -10,7 +10,7 @@ from uuid import UUID
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from psycopg import AsyncConnection
 
-from infra.event_log.gate import Counted, judge
+from event_schemas.recorded import RecordedMessage, classify
 from infra.event_log.reader import read_range
 from infra.kafka.clients import partition_of
 from projections.store.checkpoints import read_checkpoints
@@ -95,7 +95,7 @@ async def _compare(
     kept = await find_parked(eye, schema, partition=partition, states=_STATES)
     refold = Refold(partition, kept, OF_ONE_ORDER)
     for records in orders:
-        refold.fold([verdict for verdict in map(judge, records) if isinstance(verdict, Counted)])
+        refold.fold([verdict for verdict in map(classify, records) if isinstance(verdict, RecordedMessage)])
     changed: set[tuple[str, tuple[str, ...]]] = set()
     for table in OF_ONE_ORDER:
         rows = list(refold.rows[table.name].values())

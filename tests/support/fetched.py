@@ -6,8 +6,8 @@ import orjson
 from aiokafka import ConsumerRecord
 
 from event_schemas.events import Record
+from event_schemas.recorded import RecordedMessage, classify
 from event_schemas.topics import COMMAND_OFFSET, EVENTS, PLACE
-from infra.event_log.gate import Counted, judge
 
 APPENDED_MS = 1_769_860_800_000
 
@@ -39,9 +39,9 @@ def fetched_run(records: Iterable[Record | bytes], *, start: int = 0, partition:
     return [fetched(record, offset, partition=partition) for offset, record in enumerate(records, start)]
 
 
-def counted_run(records: Iterable[Record | bytes], *, partition: int = 0) -> Sequence[Counted]:
+def counted_run(records: Iterable[Record | bytes], *, partition: int = 0) -> Sequence[RecordedMessage]:
     """The same, judged: all of them count."""
-    verdicts = [judge(record) for record in fetched_run(records, partition=partition)]
-    counting = [verdict for verdict in verdicts if isinstance(verdict, Counted)]
+    verdicts = [classify(record) for record in fetched_run(records, partition=partition)]
+    counting = [verdict for verdict in verdicts if isinstance(verdict, RecordedMessage)]
     assert len(counting) == len(verdicts)
     return counting

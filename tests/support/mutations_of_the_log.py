@@ -15,7 +15,7 @@ _CORE = "tests/unit/order_aggregate/test_partition_guards.py::"
 MUTATIONS_OF_THE_LOG = (
     Mutation(
         "place",
-        "infra/event_log/gate.py",
+        "event_schemas/recorded.py",
         "in_place = header_number(kafka_record.headers, PLACE) == offset",
         "in_place = True",
         _COUNTS + "test_with_the_look_at_the_place_what_a_woken_writer_appends_counts_nowhere",
@@ -78,14 +78,14 @@ MUTATIONS_OF_THE_LOG = (
     ),
     Mutation(
         "next: a hole (aggregate)",
-        "infra/faust/fetches.py",
+        "infra/event_log/runs.py",
         "        if record.offset != expected:",
         "        if False:",
         _NEXT + "test_with_the_look_for_holes_the_partition_is_read_again_from_the_hole",
     ),
     Mutation(
         "next: what is done (aggregate)",
-        "infra/faust/fetches.py",
+        "infra/event_log/runs.py",
         "        if record.offset < next_offset:\n            continue",
         "        expected = record.offset if record.offset < next_offset else expected",
         _NEXT + "test_with_skipping_what_was_decided_a_fetch_that_comes_again_adds_nothing",

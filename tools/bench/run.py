@@ -12,7 +12,7 @@ import psycopg
 import uvloop
 from aiokafka.errors import KafkaError
 
-from infra.event_log.reader import BrokenLog
+from infra.errors import LogUnreadable
 from tools.bench.feed_load.clients import NotServed
 from tools.bench.home import BenchHome
 from tools.bench.machine import Machine
@@ -27,7 +27,7 @@ from tools.local_stack.embedded.server_process import ServerFailed
 
 _CHECKOUT = Path(__file__).parents[2]
 RESULTS = _CHECKOUT / "bench" / "results"
-FAILURES = (ServerFailed, NotAccepted, NotServed, TooFewFiles, BrokenLog, KafkaError, psycopg.Error, TimeoutError, OSError)
+FAILURES = (ServerFailed, NotAccepted, NotServed, TooFewFiles, LogUnreadable, KafkaError, psycopg.Error, TimeoutError, OSError)
 Tell = Callable[[str], None]
 
 

@@ -9,7 +9,7 @@ import sys
 
 from aiokafka.errors import KafkaError
 
-from infra.kafka.clients import NoBroker
+from infra.errors import BrokerAway
 from infra.kafka.topic_guard import create_topics
 from infra.kafka.topic_mending import NotMended, mend_topics
 from infra.process.settings import Settings
@@ -19,7 +19,7 @@ def main() -> int:
     """0 when all topics exist, and with --mend are as they must be."""
     try:
         asyncio.run(_make_right(Settings(), mend=sys.argv[1:] == ["--mend"]))
-    except (NoBroker, KafkaError, NotMended, OSError, TimeoutError) as error:
+    except (BrokerAway, KafkaError, NotMended, OSError, TimeoutError) as error:
         sys.stderr.write(f"{str(error) or type(error).__name__}\n")
         return 1
     return 0

@@ -11,9 +11,10 @@ import typer
 from aiokafka.errors import KafkaError
 from psycopg import AsyncConnection, IsolationLevel
 
-from infra.event_log.reader import BrokenLog, stop_quietly
-from infra.kafka.clients import NoBroker, new_piece_reader
-from infra.postgres.connections import NoDatabase, connection_arguments, database_address, reason_of
+from infra.errors import BrokerAway, DatabaseAway, LogUnreadable
+from infra.event_log.reader import stop_quietly
+from infra.kafka.clients import new_piece_reader
+from infra.postgres.connections import connection_arguments, database_address, reason_of
 from infra.process.settings import Settings
 from order_service.stack.running import stack_settings
 from projections.rebuild.choice import Refused
@@ -29,11 +30,11 @@ def asked(question: Coroutine[Any, Any, T]) -> T:
     """The answer; ends the command with one line that says why there is none."""
     try:
         return asyncio.run(question)
-    except (Refused, Busy, RebuildStopped, Poison, NewerRecord, Overtaken, BrokenLog, NoDatabase) as error:
+    except (Refused, Busy, RebuildStopped, Poison, NewerRecord, Overtaken, LogUnreadable, DatabaseAway) as error:
         fail(str(error), 1)
     except psycopg.OperationalError as error:
         fail(reason_of(error, database_address(stack_settings())), 1)
-    except (NoBroker, KafkaError, TimeoutError, OSError) as error:
+    except (BrokerAway, KafkaError, TimeoutError, OSError) as error:
         fail(f"the log can't be read ({str(error) or type(error).__name__}): is the stack up? `./orders status`", 1)
 
 
@@ -70,7 +71,7 @@ async def _with_lags(settings: Settings, status: Status) -> Status:
             lags = [await lag_of(reader, one.next_offsets) for one in status.generations]
         finally:
             await stop_quietly(reader)
-    except (NoBroker, KafkaError, TimeoutError, OSError, BrokenLog):
+    except (BrokerAway, KafkaError, TimeoutError, OSError, LogUnreadable):
         return status
     known = [replace(one, lag_records=lag[0], lag_seconds=lag[1]) for one, lag in zip(status.generations, lags, strict=True)]
     return replace(status, generations=known)

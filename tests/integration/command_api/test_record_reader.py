@@ -10,8 +10,9 @@ from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
 from event_schemas.topics import COMMANDS
+from infra.errors import BrokerAway
 from infra.event_log import lookup as record_reader
-from infra.event_log.lookup import RecordReader, Unanswered
+from infra.event_log.lookup import RecordReader
 from infra.kafka.clients import new_admin
 from infra.process.settings import Settings
 from tests.support.topics import append_bytes
@@ -52,7 +53,7 @@ async def test_a_broker_that_does_not_answer_is_said_in_time_and_asked_again(
         answers = await asyncio.wait_for(asyncio.gather(*(reader.at(COMMANDS, 1, 0) for _ in range(20)), return_exceptions=True), 5)
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert {type(answer) for answer in answers} == {Unanswered}
+    assert {type(answer) for answer in answers} == {BrokerAway}
 
     monkeypatch.setattr(record_reader, "ANSWER_S", 10.0)
     record = await reader.at(COMMANDS, 1, 0)

@@ -10,20 +10,20 @@ import pytest
 from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
 
+from event_schemas.recorded import RecordedMessage, classify
 from event_schemas.topics import EVENTS
-from infra.event_log.gate import Counted, judge
 from order_aggregate.record_appender import RecordAppender
 from tests.integration.guards.bench import Ended, LosingProducer
 from tests.support.given import create, ship
 
 
-def by_place(record: ConsumerRecord) -> Counted | None:
+def by_place(record: ConsumerRecord) -> RecordedMessage | None:
     """The product's gate."""
-    verdict = judge(record)
-    return verdict if isinstance(verdict, Counted) else None
+    verdict = classify(record)
+    return verdict if isinstance(verdict, RecordedMessage) else None
 
 
-def wherever_it_stands(record: ConsumerRecord) -> Counted | None:
+def wherever_it_stands(record: ConsumerRecord) -> RecordedMessage | None:
     """The gate without the look at the place: every readable envelope counts."""
     headers = (("place", b"%d" % record.offset), *(header for header in record.headers if header[0] != "place"))
     return by_place(replace(record, headers=headers))

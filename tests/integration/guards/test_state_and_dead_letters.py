@@ -7,10 +7,10 @@ from aiokafka.errors import KafkaError
 
 from event_schemas.decoding import decode_command, decode_record
 from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS
+from infra.errors import LogUnreadable
 from infra.event_log import dead_letters, partition_fold
 from infra.event_log import reader as log_reader
 from infra.event_log.dead_letters import read_dead_letters
-from infra.event_log.reader import BrokenLog
 from infra.kafka.clients import new_reader, partition_of
 from order_aggregate import snapshots as snapshots_module
 from order_aggregate.command_handler import AggregateWorker
@@ -124,7 +124,7 @@ async def test_without_one_unbroken_fold_a_part_of_the_log_is_called_all_of_it_a
 
 
 async def test_with_one_unbroken_fold_a_hole_in_it_is_an_error(bench, monkeypatch):
-    with pytest.raises(BrokenLog, match="hole at offset 0"):
+    with pytest.raises(LogUnreadable, match="hole at offset 0"):
         await _an_order_is_placed_twice_with_a_fold_between(bench, monkeypatch)
     await bench.owner()
 

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from gateway.app import create_app
-from infra.postgres.connections import DatabaseSession, NoDatabase, connection_arguments, database_address, new_snapshot_pool
+from infra.errors import DatabaseAway
+from infra.postgres.connections import DatabaseSession, connection_arguments, database_address, new_snapshot_pool
 from infra.process.health import Health
 from infra.process.settings import Settings
 from projections.queries.api import create_query_router
@@ -155,7 +156,7 @@ async def test_a_wrong_password_is_said_without_saying_it(postgres, caplog):
 
 @pytest.mark.parametrize("url", ["postgresql://u:hunter2@h:x/y%", "postgresql://u:hunter2@[", "hunter2", "postgresql://u:hunter2%@h/y"])
 def test_a_url_that_can_not_be_read_is_not_quoted(url):
-    with pytest.raises(NoDatabase) as refused:
+    with pytest.raises(DatabaseAway) as refused:
         connection_arguments(Settings(DATABASE_URL=url), "test")
     assert "hunter2" not in str(refused.value)
     assert refused.value.__cause__ is None
@@ -163,5 +164,5 @@ def test_a_url_that_can_not_be_read_is_not_quoted(url):
 
 
 def test_no_url_says_what_to_do():
-    with pytest.raises(NoDatabase, match="DATABASE_URL is not set"):
+    with pytest.raises(DatabaseAway, match="DATABASE_URL is not set"):
         connection_arguments(Settings(DATABASE_URL=None), "test")

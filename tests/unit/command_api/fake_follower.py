@@ -10,8 +10,8 @@ from uuid import UUID
 from command_api.command_log import NotAcknowledged
 from event_schemas.decoding import decode_command
 from event_schemas.positions import CommandPlace
+from event_schemas.recorded import RecordedMessage
 from infra.event_log.command_outcomes import Outcome
-from infra.event_log.gate import Counted
 from order_aggregate.partition_state import Partition
 
 
@@ -23,8 +23,8 @@ class FakeLog:
     acknowledges: bool = True
     appended: list[Any] = field(default_factory=list)
     state: Partition = field(default_factory=Partition)
-    waiting: dict[UUID, set["asyncio.Future[Counted]"]] = field(default_factory=dict)
-    records: list[Counted] = field(default_factory=list)
+    waiting: dict[UUID, set["asyncio.Future[RecordedMessage]"]] = field(default_factory=dict)
+    records: list[RecordedMessage] = field(default_factory=list)
 
     async def append(self, order_id: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> CommandPlace:
         if not self.acknowledges:
@@ -42,7 +42,7 @@ class FakeLog:
         record = self.state.decide(self.appended[place.offset])
         if record is None:
             return
-        counted = Counted(record, place.partition, len(self.records), 0, place.offset, b"")
+        counted = RecordedMessage(record, place.partition, len(self.records), 0, place.offset, b"")
         self.records.append(counted)
         for waiter in self.waiting.get(record.command_id, ()):
             waiter.set_result(counted)
@@ -66,7 +66,7 @@ class FakeFollower:
 
     @contextmanager
     def expect(self, command_id: UUID, order_id: UUID) -> Iterator["_Expected"]:
-        waiter: asyncio.Future[Counted] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[RecordedMessage] = asyncio.get_running_loop().create_future()
         self.log.waiting.setdefault(command_id, set()).add(waiter)
         try:
             yield _Expected(self, command_id, waiter, len(self.log.records))
@@ -90,7 +90,7 @@ class FakeFollower:
 class _Expected:
     follower: FakeFollower
     command_id: UUID
-    brought: "asyncio.Future[Counted]"
+    brought: "asyncio.Future[RecordedMessage]"
     end: int
 
     async def known(self) -> Outcome | None:

@@ -8,8 +8,8 @@ import pytest
 
 from event_schemas.positions import LogIdentity
 from gateway.log_lag import LogLag
+from infra.errors import BrokerAway
 from infra.event_log.append_times import PartitionAges
-from infra.event_log.lookup import Unanswered
 
 
 class Tail:
@@ -41,7 +41,7 @@ class Reader:
         self.asked.append(offset)
         await asyncio.sleep(0)
         if self.away:
-            raise Unanswered("no broker")
+            raise BrokerAway("no broker")
         return SimpleNamespace(timestamp=int(time.time() * 1000) - 3_600_000 + 1_000 * offset)
 
     async def stop(self) -> None: ...

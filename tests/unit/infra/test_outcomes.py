@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 from prometheus_client import REGISTRY
 
+from event_schemas.recorded import RecordedMessage
 from infra.event_log.command_outcomes import REMEMBERED, Outcomes
-from infra.event_log.gate import Counted
 from tests.support.records import created
 
 
@@ -23,7 +23,7 @@ class _Tail:
 
     def bring(self, command_id, *, partition=0, offset=0, command_offset=0):
         record = created(command_id=command_id)
-        counted = Counted(record, partition, offset, 0, command_offset, b"")
+        counted = RecordedMessage(record, partition, offset, 0, command_offset, b"")
         self.delivered(partition, [counted], offset + 1)
         return counted
 

@@ -8,7 +8,7 @@ import orjson
 
 from event_schemas.events import Record
 from event_schemas.positions import LogIdentity
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from notifier.live_end import LiveEnd
 from tests.support.records import created, shipped
 
@@ -51,7 +51,7 @@ class FakeLog:
     """Partitions with records; `deliver` shows the next ones of a partition to the live end, as the log tail does."""
 
     def __init__(self, partitions: int) -> None:
-        self.records: dict[int, list[Counted]] = {partition: [] for partition in range(partitions)}
+        self.records: dict[int, list[RecordedMessage]] = {partition: [] for partition in range(partitions)}
         self.ends = dict.fromkeys(range(partitions), 0)
         self.identity = LogIdentity(partitions, dict.fromkeys(range(partitions), b"first"))
 
@@ -61,10 +61,10 @@ class FakeLog:
         other.records = self.records
         return other
 
-    def append(self, partition: int, record: Record) -> Counted:
+    def append(self, partition: int, record: Record) -> RecordedMessage:
         """The record stands at the partition's end."""
         offset = len(self.records[partition])
-        counted = Counted(record, partition, offset, 1_000 + offset, offset, record.encoded())
+        counted = RecordedMessage(record, partition, offset, 1_000 + offset, offset, record.encoded())
         self.records[partition].append(counted)
         return counted
 

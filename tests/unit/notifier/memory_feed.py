@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 
 from event_schemas.events import Record
+from event_schemas.recorded import RecordedMessage
 from event_schemas.topics import COMMAND_OFFSET, PLACE
-from infra.event_log.gate import Counted
 from infra.process.settings import Settings
 from notifier.admission import Limits
 from notifier.websocket.server import FeedServer
@@ -29,9 +29,9 @@ class MemoryTail(FakeLog):
 
     def __init__(self, partitions: int) -> None:
         super().__init__(partitions)
-        self._delivered: list[Callable[[int, Sequence[Counted], int], None]] = []
+        self._delivered: list[Callable[[int, Sequence[RecordedMessage], int], None]] = []
 
-    def subscribe(self, delivered: Callable[[int, Sequence[Counted], int], None]) -> Callable[[], None]:
+    def subscribe(self, delivered: Callable[[int, Sequence[RecordedMessage], int], None]) -> Callable[[], None]:
         """As LogTail."""
         self._delivered.append(delivered)
         return lambda: self._delivered.remove(delivered) if delivered in self._delivered else None

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
 from event_schemas.feed import EventFrame
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from notifier.admission import allowed_origins, may_open
 from notifier.feed_event import FeedEvent, event_head
 from notifier.websocket.connection import text_frame
@@ -23,7 +23,7 @@ def test_frames_are_those_of_the_library(length: int) -> None:
 @given(st.none() | st.text(min_size=1, max_size=200).filter(lambda text: text.isprintable()))
 def test_a_spliced_event_is_the_event_frame_of_the_contract(subscription_id: str | None) -> None:
     record = created(customer_id='zoë "quoted"')
-    event = FeedEvent.of(Counted(record, 0, 7, 0, 0, record.encoded()), "e.AAA")
+    event = FeedEvent.of(RecordedMessage(record, 0, 7, 0, 0, record.encoded()), "e.AAA")
     for position, shown in [("e.AAA", event), ("e.LONGER", event.at("e.LONGER")), ("e.", event.at("e.LONGER").at("e."))]:
         frame = orjson.loads(event_head(subscription_id) + b"%d," % 3 + shown.tail)
         contract = EventFrame(id=subscription_id, seq=3, position=position, event=orjson.loads(record.encoded()))

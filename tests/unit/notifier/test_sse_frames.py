@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from event_schemas.feed import CaughtUp, FeedCode, FeedError, Heartbeat, Reset, ResetReason, Snapshot, Subscribed
-from infra.event_log.gate import Counted
+from event_schemas.recorded import RecordedMessage
 from notifier.feed_event import FeedEvent, event_head
 from notifier.sse.sink import SseFrames, closing, retry
 from tests.support.records import created
@@ -53,7 +53,7 @@ def test_a_record_is_one_event_however_its_json_was_written(customer_id: str, be
     members = orjson.loads(record.encoded())
     members["data"]["customer_id"] = customer_id
     value = orjson.dumps(members, option=orjson.OPT_INDENT_2).replace(b"\n", between.encode())
-    payload = event_head(None) + b"7," + FeedEvent.of(Counted(record, 0, 7, 0, 0, value), "e.AAA").tail
+    payload = event_head(None) + b"7," + FeedEvent.of(RecordedMessage(record, 0, 7, 0, 0, value), "e.AAA").tail
     event = parsed(SseFrames().event(payload))
     assert (event["event"], event["id"]) == ("event", "e.AAA")
     assert orjson.loads(event["data"]) == {"type": "event", "seq": 7, "position": "e.AAA", "event": orjson.loads(value)}

@@ -17,7 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, precond
 
 from event_schemas.commands import Command
 from event_schemas.events import Record
-from infra.event_log.gate import Counted, judge
+from event_schemas.recorded import RecordedMessage, classify
 from order_aggregate import decider
 from order_aggregate.order import CancelledOrder, CreatedOrder, ShippedOrder
 from order_aggregate.partition_state import Partition
@@ -40,9 +40,9 @@ class _LogRecord:
 
 
 @cache
-def _counted(record: _LogRecord) -> Counted | None:
-    verdict = judge(record)
-    return verdict if isinstance(verdict, Counted) else None
+def _counted(record: _LogRecord) -> RecordedMessage | None:
+    verdict = classify(record)
+    return verdict if isinstance(verdict, RecordedMessage) else None
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class OnePartition(RuleBasedStateMachine):
 
     commands = Bundle("commands")
 
-    def counts(self, record: _LogRecord) -> Counted | None:
+    def counts(self, record: _LogRecord) -> RecordedMessage | None:
         return _counted(record)
 
     def __init__(self) -> None:

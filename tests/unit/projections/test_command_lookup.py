@@ -12,8 +12,8 @@ from aiokafka import ConsumerRecord
 from event_schemas.codes import Code
 from event_schemas.positions import CommandPlace, LogIdentity
 from event_schemas.topics import COMMANDS, EVENTS
+from infra.errors import BrokerAway
 from infra.event_log.command_outcomes import Outcomes
-from infra.event_log.lookup import Unanswered
 from infra.http.problems import Problem
 from projections.command_lookup import log_search as command_log_search
 from projections.command_lookup.lookup import CommandLookup, LogSide
@@ -57,7 +57,7 @@ class FakeReader:
 
     async def run(self, topic: str, partition: int, start: int, end: int) -> Sequence[ConsumerRecord]:
         if self.broken:
-            raise Unanswered("no answer")
+            raise BrokerAway("no answer")
         self.runs.append((topic, start, end))
         below = self.deleted_below if topic == COMMANDS else 0
         return [record for record in self.topics[topic] if max(start, below) <= record.offset < end]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_schemas.events import OrderCancelled, OrderCreated, OrderedLine
-from infra.event_log.gate import Counted, judge
+from event_schemas.recorded import RecordedMessage, classify
 from projections.live.runs import run_at
 from projections.store.checkpoints import Checkpoint
 from projections.tables.registry import TABLES
@@ -21,7 +21,7 @@ CUSTOMERS, CURRENCIES = ["ada", "bob"], ["EUR", "JPY"]
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def apply(tables: Tables, counted: list[Counted]) -> None:
+def apply(tables: Tables, counted: list[RecordedMessage]) -> None:
     for definition in TABLES:
         rows = tables[definition.name]
         for record in counted:
@@ -92,7 +92,7 @@ def logs(draw):
 
 def once_in_order(log) -> Tables:
     tables: Tables = defaultdict(dict)
-    apply(tables, [verdict for verdict in map(judge, log) if isinstance(verdict, Counted)])
+    apply(tables, [verdict for verdict in map(classify, log) if isinstance(verdict, RecordedMessage)])
     return tables
 
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from infra.event_log.reader import BrokenLog
+from infra.errors import LogUnreadable
 from projections.rebuild.meter import Meter
 from projections.rebuild.worker import Reached
 from projections.store.parked import Parked
@@ -44,7 +44,7 @@ def test_rows_of_one_record_are_handed_over_once():
 
 def test_a_hole_is_not_folded_over():
     refold = Refold(0, ())
-    with pytest.raises(BrokenLog, match="hole at offset 0"):
+    with pytest.raises(LogUnreadable, match="hole at offset 0"):
         refold.take(fetched_run(STORY, start=3))
 
 

@@ -74,16 +74,16 @@ async def _run(settings: Settings) -> None:
     reader, producer, floor = new_reader(settings, "bench-floor"), new_producer(settings, "bench-floor"), _Floor()
     await reader.start()
     await producer.start()
-    tops = [TopicPartition(COMMANDS, partition) for partition in range(settings.partitions)]
-    reader.assign(tops)
-    for top in tops:
-        reader.seek(top, 0)
+    tps = [TopicPartition(COMMANDS, partition) for partition in range(settings.partitions)]
+    reader.assign(tps)
+    for tp in tps:
+        reader.seek(tp, 0)
     while True:
         deliveries = []
-        for top, records in (await reader.getmany(timeout_ms=200, max_records=_RECORDS)).items():
-            for batch in floor.batches(producer.create_batch, top.partition, records):
+        for tp, records in (await reader.getmany(timeout_ms=200, max_records=_RECORDS)).items():
+            for batch in floor.batches(producer.create_batch, tp.partition, records):
                 batch.close()
-                deliveries.append(await producer.send_batch(batch, EVENTS, partition=top.partition))
+                deliveries.append(await producer.send_batch(batch, EVENTS, partition=tp.partition))
         await asyncio.gather(*deliveries)
 
 

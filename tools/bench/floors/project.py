@@ -11,8 +11,8 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from psycopg import AsyncConnection, sql
 
+from event_schemas.recorded import RecordedMessage, classify
 from event_schemas.topics import EVENTS
-from infra.event_log.gate import Counted, judge
 from infra.kafka.clients import new_reader
 from infra.postgres.connections import connection_arguments
 from infra.postgres.table_definition import Key, TableDefinition
@@ -51,22 +51,22 @@ async def _prepare(connection: AsyncConnection[Any], partitions: int) -> list[Ro
 
 
 async def _write(connection: AsyncConnection[Any], rows: Sequence[Rows], pieces: dict[TopicPartition, list[ConsumerRecord]]) -> None:
-    counted = [one for records in pieces.values() for record in records if isinstance(one := judge(record), Counted)]
+    counted = [one for records in pieces.values() for record in records if isinstance(one := classify(record), RecordedMessage)]
     async with connection.transaction():
         for table, known in zip(TABLES, rows, strict=True):
             keys = dict.fromkeys(key for one in counted if (key := table.key_of(one)) is not None)
             await save_rows(connection, table, FLOOR_SCHEMA, [known[key] for key in keys])
-        for top, records in pieces.items():
-            await connection.execute(_SAVE, (records[-1].offset + 1, top.partition))
+        for tp, records in pieces.items():
+            await connection.execute(_SAVE, (records[-1].offset + 1, tp.partition))
 
 
 async def _read_from_the_beginning(settings: Settings) -> AIOKafkaConsumer:
     reader = new_reader(settings, "bench-floor")
     await reader.start()
-    tops = [TopicPartition(EVENTS, partition) for partition in range(settings.partitions)]
-    reader.assign(tops)
-    for top in tops:
-        reader.seek(top, 0)
+    tps = [TopicPartition(EVENTS, partition) for partition in range(settings.partitions)]
+    reader.assign(tps)
+    for tp in tps:
+        reader.seek(tp, 0)
     return reader
 
 

@@ -12,7 +12,7 @@ import psycopg
 import uvloop
 from psycopg import AsyncConnection, sql
 
-from infra.event_log.gate import judge
+from event_schemas.recorded import classify
 from infra.event_log.reader import log_ends, read_range, stop_quietly
 from infra.kafka.clients import new_reader
 from infra.postgres.connections import connection_arguments
@@ -50,7 +50,7 @@ async def _read_decode_copy(work: _Least) -> tuple[float, float]:
             began, before = time.monotonic(), time.process_time()
             async for records in read_range(reader, partition, 0, ends[partition]):
                 for record in records:
-                    judge(record)
+                    classify(record)
             for table in TABLES:
                 await copy_rows(connection, table, _BARE, rows[table.name])
             spent += time.monotonic() - began

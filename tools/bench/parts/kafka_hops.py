@@ -52,9 +52,9 @@ class _Hops:
 
     async def _pass_on(self) -> None:
         while True:
-            for top, records in (await self._first.getmany(timeout_ms=500)).items():
+            for tp, records in (await self._first.getmany(timeout_ms=500)).items():
                 for record in records:
-                    await self._producer.send(_SECOND, record.value, record.key, partition=top.partition)
+                    await self._producer.send(_SECOND, record.value, record.key, partition=tp.partition)
 
     async def _arrive(self, count: int) -> None:
         while len(self._came) < count:
@@ -67,10 +67,10 @@ async def _at_the_end(settings: Settings, topic: str, stack: contextlib.AsyncExi
     reader = new_reader(settings, "bench-hops")
     await reader.start()
     stack.push_async_callback(stop_quietly, reader)
-    tops = [TopicPartition(topic, partition) for partition in range(12)]
-    reader.assign(tops)
-    for top, end in (await reader.end_offsets(tops)).items():
-        reader.seek(top, end)
+    tps = [TopicPartition(topic, partition) for partition in range(12)]
+    reader.assign(tps)
+    for tp, end in (await reader.end_offsets(tps)).items():
+        reader.seek(tp, end)
     return reader
 
 

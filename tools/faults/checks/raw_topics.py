@@ -55,12 +55,12 @@ class TopicCopy:
         )
         await consumer.start()
         try:
-            tops = [TopicPartition(self.topic, partition) for partition in self.partitions]
-            consumer.assign(tops)
-            ends = await consumer.end_offsets(tops)
-            for top in tops:
-                consumer.seek(top, len(self.partitions[top.partition]))
-            while left := [top for top in tops if len(self.partitions[top.partition]) < ends[top]]:
+            tps = [TopicPartition(self.topic, partition) for partition in self.partitions]
+            consumer.assign(tps)
+            ends = await consumer.end_offsets(tps)
+            for tp in tps:
+                consumer.seek(tp, len(self.partitions[tp.partition]))
+            while left := [tp for tp in tps if len(self.partitions[tp.partition]) < ends[tp]]:
                 await self._take(consumer, left)
         finally:
             await consumer.stop()
@@ -69,10 +69,10 @@ class TopicCopy:
         came = await consumer.getmany(*left, timeout_ms=int(_SILENCE_S * 1000))
         if not came:
             raise TimeoutError(f"nothing came for {_SILENCE_S:.0f} s")
-        for top, records in came.items():
-            copy = self.partitions[top.partition]
+        for tp, records in came.items():
+            copy = self.partitions[tp.partition]
             for record in records:
                 if record.offset != len(copy):
-                    raise TopicUnreadable(f"{self.topic}/{top.partition}: offset {record.offset} came where {len(copy)} was due")
+                    raise TopicUnreadable(f"{self.topic}/{tp.partition}: offset {record.offset} came where {len(copy)} was due")
                 headers = tuple(record.headers)
-                copy.append(RawRecord(top.partition, record.offset, record.timestamp, record.key, record.value, headers))
+                copy.append(RawRecord(tp.partition, record.offset, record.timestamp, record.key, record.value, headers))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.event_log.gate import counted
+from event_schemas.recorded import recorded_messages
 from projections.tables.registry import TABLES
 from tests.faults.synthetic import PARTITIONS, World, change_data, changed, find, honest, with_headers
 from tools.faults.checks.expected_rows import COLUMNS, expected_rows, keyed
@@ -52,7 +52,9 @@ def test_the_kits_own_tables_are_those_that_the_projections_fold():
         expected = expected_rows(world.counting()[partition])
         for table in TABLES:
             rows: dict[Any, Any] = {}
-            for record in counted(SimpleNamespace(**raw._asdict(), timestamp=raw.timestamp_ms) for raw in world.events(partition)):
+            for record in recorded_messages(
+                SimpleNamespace(**raw._asdict(), timestamp=raw.timestamp_ms) for raw in world.events(partition)
+            ):
                 key = table.key_of(record)
                 if key is not None and (row := table.evolve(rows.get(key), record)) is not None:
                     rows[key] = row

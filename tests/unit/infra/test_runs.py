@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.faust.fetches import run_from
+from infra.event_log.runs import run_from
 
 
 def _records(*offsets: int):
