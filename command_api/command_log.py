@@ -70,7 +70,7 @@ class _Sent:
 
 
 class CommandLog:
-    """Appends to `order-commands` as long as `run` runs.
+    """CommandAppender to `order-commands` as long as `run` runs.
 
     An idempotent aiokafka producer may refuse every message after an outage (OutOfOrderSequenceNumber, aiokafka #1017),
     so the first failure of any kind replaces it; the old one gets the time that its requests have left.

@@ -18,7 +18,7 @@ from command_api.headers import read_correlation, read_headers
 from command_api.identity import ANONYMOUS
 from command_api.openapi_answers import responses
 from command_api.problems import invalid
-from command_api.submission import Appends, Submission, submit
+from command_api.submission import CommandAppender, Submission, submit
 from command_api.waiting import Follower
 from event_schemas.codes import Code
 from event_schemas.commands import Command
@@ -38,10 +38,10 @@ class DirectRoute(APIRoute):
 
 
 @dataclass(frozen=True, slots=True)
-class _Behind:
+class _Ports:
     """What the routes stand on."""
 
-    log: Appends
+    log: CommandAppender
     clock: Clock
     follower: Follower | None
     rehearse: Rehearse | None
@@ -49,7 +49,7 @@ class _Behind:
 
 
 def create_command_router(
-    log: Appends,
+    log: CommandAppender,
     clock: Clock = lambda: datetime.now(UTC),
     *,
     follower: Follower | None = None,
@@ -59,12 +59,12 @@ def create_command_router(
 
     Without `follower` nobody waits for an outcome, without `rehearse` dry runs are refused.
     """
-    behind = _Behind(log, clock, follower, rehearse, LargeBodies())
+    ports = _Ports(log, clock, follower, rehearse, LargeBodies())
     router = APIRouter(route_class=DirectRoute, tags=["commands"])
     for kind in (CREATE, SHIP, CANCEL):
         router.add_api_route(
             kind.path,
-            _handler(kind, behind),
+            _handler(kind, ports),
             methods=["POST"],
             status_code=202,
             name=kind.name,
@@ -78,7 +78,7 @@ def create_command_router(
     return router
 
 
-def _handler(kind: CommandKind, behind: _Behind) -> Handler:
+def _handler(kind: CommandKind, ports: _Ports) -> Handler:
     async def take(request: Request) -> Response:
         made_up = str(uuid4())
         # Known before anything is checked, so that refusals and log lines bear it, too.
@@ -90,15 +90,15 @@ def _handler(kind: CommandKind, behind: _Behind) -> Handler:
         if not isinstance(dry_run, bool):
             headers = headers._replace(faults=(dry_run, *headers.faults))
         # Ids are made from a key always: one that a 503 gives to a client leads its retry to the same command.
-        sender = Sender(caller=ANONYMOUS, key=headers.idempotency_key or made_up, at=behind.clock())
+        sender = Sender(caller=ANONYMOUS, key=headers.idempotency_key or made_up, at=ports.clock())
         body = await read_body(request.scope, request.receive)
-        async with behind.large_bodies.turn(len(body)):
+        async with ports.large_bodies.turn(len(body)):
             command = build_command(kind, order_id, _json(body), headers, sender)
         _correlate(request, command.correlation_id)
         if dry_run:
-            response = rehearsed(*await _rehearsed(behind, command))
+            response = rehearsed(*await _rehearsed(ports, command))
         else:
-            response = await submit(Submission(kind, command, headers, sender.key, request.receive), behind.log, behind.follower)
+            response = await submit(Submission(kind, command, headers, sender.key, request.receive), ports.log, ports.follower)
         response.headers[CORRELATION] = command.correlation_id
         return response
 
@@ -119,10 +119,10 @@ def _json(body: bytes) -> Any:
         raise Problem(Code.MALFORMED_JSON, str(error)) from error
 
 
-async def _rehearsed(behind: _Behind, command: Command) -> Any:
-    if behind.rehearse is None:
+async def _rehearsed(ports: _Ports, command: Command) -> Any:
+    if ports.rehearse is None:
         raise Problem(Code.READ_MODEL_UNAVAILABLE, "a dry run reads the order, and no read models are configured: set DATABASE_URL")
-    return await behind.rehearse(command)
+    return await ports.rehearse(command)
 
 
 def _order_id(text: str) -> UUID:

@@ -85,7 +85,7 @@ def _json(status: int, body: dict[str, Any], headers: dict[str, str]) -> Respons
     return Response(orjson.dumps(body), status_code=status, media_type="application/json", headers=headers)
 
 
-class Appends(Protocol):
+class CommandAppender(Protocol):
     """Where commands go; CommandLog is one."""
 
     async def append(self, order_id: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> CommandPlace:
@@ -103,7 +103,7 @@ class Submission(NamedTuple):
     receive: Receive
 
 
-async def submit(submission: Submission, log: Appends, follower: Follower | None) -> Response:
+async def submit(submission: Submission, log: CommandAppender, follower: Follower | None) -> Response:
     """Append the command and answer.
 
     Raises Problem: `broker_unavailable`, `body_too_large`, or the rejection; ClientDisconnect when nobody listens.
@@ -129,7 +129,7 @@ async def submit(submission: Submission, log: Appends, follower: Follower | None
     return decided(submission.kind, command, outcome, seen=Seen(follower.position(outcome), visible), headers=headers)
 
 
-async def _appended(submission: Submission, log: Appends) -> CommandPlace:
+async def _appended(submission: Submission, log: CommandAppender) -> CommandPlace:
     command, trace = submission.command, submission.headers.traceparent
     kafka_headers = [(TRACEPARENT, trace.encode())] if trace else []
     try:

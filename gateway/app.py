@@ -15,8 +15,9 @@ from pydantic import SecretStr
 
 from command_api.command_log import CommandLog
 from command_api.routes import create_command_router
+from command_api.submission import CommandAppender
 from event_schemas.topics import AGGREGATE_GROUP, COMMANDS
-from gateway.back_pressure import Backlog, GuardedLog, Log
+from gateway.back_pressure import CommandLag, GuardedLog
 from gateway.background import READS, announce, follow_log, serve_feed, watch_reads
 from gateway.direct_routes import ServeDirectly, direct_routes
 from gateway.dry_run import DryRun
@@ -86,7 +87,7 @@ def _log_side(settings: Settings, tail: LogTail) -> LogSide:
     return LogSide(tail, Outcomes(tail), RecordReader(settings, "order-gateway-places"))
 
 
-def _routers(commands: Log, log: LogSide, reads: ReadModels | None) -> list[APIRouter]:
+def _routers(commands: CommandAppender, log: LogSide, reads: ReadModels | None) -> list[APIRouter]:
     follower = GatewayFollower(log.tail, log.outcomes, reads)
     if reads is None:
         return [create_command_router(commands, follower=follower)]
@@ -128,7 +129,7 @@ async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Stays up when broker, topics or database are missing, and starts working when they come."""
     health = Health("gateway")
     commands = CommandLog(settings, health)
-    backlog = Backlog(settings, group=AGGREGATE_GROUP, topic=COMMANDS)
+    backlog = CommandLag(settings, group=AGGREGATE_GROUP, topic=COMMANDS)
     tail = LogTail(settings, "order-gateway-tail", health=health)
     tail.subscribe(backlog.delivered)
     tail.on_replaced(backlog.forget)

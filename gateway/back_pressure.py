@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import Gauge
 
+from command_api.submission import CommandAppender
 from event_schemas.codes import Code
 from event_schemas.positions import CommandPlace
 from event_schemas.recorded import RecordedMessage
@@ -29,7 +30,7 @@ _LENGTH = Gauge("orders_backlog_commands", "Commands that are not decided")
 _log = logging.getLogger(__name__)
 
 
-class Backlog:
+class CommandLag:
     """The waiting messages of one topic and consumer group. While the brokers do not answer, nothing is known: age 0."""
 
     def __init__(self, settings: Settings, *, group: str, topic: str) -> None:
@@ -111,7 +112,7 @@ _RETRY_AT_MOST_S = 30
 
 
 class Age(Protocol):
-    """How long the oldest command waits; gateway.back_pressure.Backlog says so."""
+    """How long the oldest command waits; gateway.back_pressure.CommandLag says so."""
 
     @property
     def age_s(self) -> float:
@@ -119,23 +120,15 @@ class Age(Protocol):
         ...
 
 
-class Log(Protocol):
-    """Where commands go; command_api.command_log.CommandLog is one."""
-
-    async def append(self, order_id: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> CommandPlace:
-        """Append a command."""
-        ...
-
-
 class GuardedLog:
     """A log that takes no command while what it holds is waiting for too long: refusing early keeps the promise of every 202 short."""
 
-    def __init__(self, log: Log, backlog: Age, *, oldest_s: float) -> None:
-        self._log, self._backlog, self._oldest_s = log, backlog, oldest_s
+    def __init__(self, log: CommandAppender, lag: Age, *, oldest_s: float) -> None:
+        self._log, self._lag, self._oldest_s = log, lag, oldest_s
 
     async def append(self, order_id: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> CommandPlace:
         """Append a command. Raises Problem `backlog_too_old` before anything is appended, else what the log itself raises."""
-        age = self._backlog.age_s
+        age = self._lag.age_s
         if age > self._oldest_s:
             raise Problem(
                 Code.BACKLOG_TOO_OLD,

@@ -12,7 +12,7 @@ from infra.event_log.command_outcomes import Outcome
 from infra.event_log.tail import LogTail
 from infra.http.problems import Problem
 from infra.kafka.clients import partition_of
-from order_aggregate.partition_state import Partition
+from order_aggregate.partition_state import PartitionState
 from projections.queries.read_models import ReadModels
 from projections.queries.read_snapshot import Snapshot
 from projections.queries.sql import find_history
@@ -51,7 +51,7 @@ async def _history(snapshot: Snapshot, *, command: Command, partition: int) -> t
 
 def rehearse(command: Command, history: Sequence[HistoryEntry], partition: int) -> Outcome:
     """What `decide` says after this history. Pure. For a command that stands in it, what was decided then."""
-    state = Partition()
+    state = PartitionState()
     for entry in history:
         record = decode_record(entry.envelope.encode())
         if record.command_id == command.id:

@@ -16,7 +16,7 @@ from notifier.order_pages import Snapshots
 from notifier.requests import Refused
 from notifier.ring import Ring
 from notifier.start_positions import StartAhead, StartAt, StartNowhere, start_of
-from notifier.timer_wheel import Wheel
+from notifier.timer_wheel import TimerWheel
 from notifier.warm_up import warm_up
 
 _AHEAD_S = 10.0
@@ -65,7 +65,7 @@ class Feed:
 
     async def start(self) -> None:
         """Begin. What was appended last is read into memory, so that clients of an instance before this one need no broker either."""
-        self.beats = Wheel(self._heartbeat_s, lambda session: session.beat())
+        self.beats = TimerWheel(self._heartbeat_s, lambda session: session.beat())
         self._looks = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
         await warm_up(self.live, self.log, self.slices)
 

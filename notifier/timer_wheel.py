@@ -15,7 +15,7 @@ class Member(Protocol):
         ...
 
 
-class Wheel:
+class TimerWheel:
     """All have the same period, so those who joined first are due first: a queue is enough, and ten thousand cost one timer."""
 
     def __init__(self, period_s: float, turn: Callable[..., None]) -> None:

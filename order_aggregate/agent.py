@@ -12,7 +12,7 @@ from infra.faust.worker import FetchWorker
 from infra.process.health import Health
 from infra.process.settings import Settings
 from order_aggregate.assignment import Assignment, take_over
-from order_aggregate.command_handler import AggregateWorker, Edges
+from order_aggregate.command_handler import CommandHandler, Ports
 from order_aggregate.command_retention import EVERY_S, delete_old_commands
 from order_aggregate.record_appender import RecordAppender
 from order_aggregate.snapshots import Snapshots
@@ -24,13 +24,13 @@ def create_app(settings: Settings, health: Health, *, partition_count: int) -> F
     snapshots = Snapshots(settings)
 
     async def take_over_some(numbers: frozenset[int]) -> Assignment:
-        return await take_over(settings, numbers, snapshots, app.pulse.beat)
+        return await take_over(settings, numbers, snapshots, app.last_progress.moved)
 
     async def dead_letter(record: ConsumerRecord, reason: str) -> None:
         await DeadLetters(app.kafka_producer(), AGGREGATE_GROUP).append(record, reason)
 
-    edges = Edges(take_over_some, RecordAppender(app.kafka_producer, settings), dead_letter, snapshots)
-    aggregate = AggregateWorker(health, edges, partition_count=partition_count)
+    ports = Ports(take_over_some, RecordAppender(app.kafka_producer, settings), dead_letter, snapshots)
+    aggregate = CommandHandler(health, ports, partition_count=partition_count)
     worker = FetchWorker(app, aggregate, session_timeout_s=settings.session_timeout_s)
 
     @app.agent(app.fetches)  # type: ignore[untyped-decorator] # Faust's

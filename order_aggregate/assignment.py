@@ -14,7 +14,7 @@ from infra.event_log.partition_fold import fold_partitions
 from infra.event_log.reader import read_ranges, stop_quietly
 from infra.kafka.clients import new_reader
 from infra.process.settings import Settings
-from order_aggregate.partition_state import Partition
+from order_aggregate.partition_state import PartitionState
 from order_aggregate.snapshots import Snapshots
 
 
@@ -22,7 +22,7 @@ from order_aggregate.snapshots import Snapshots
 class Assignment:
     """The partitions that can go on, folded, and those that must wait, with the reason."""
 
-    partitions: dict[int, Partition] = field(default_factory=dict)
+    partitions: dict[int, PartitionState] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
 
 
@@ -32,7 +32,7 @@ async def take_over(settings: Settings, numbers: Iterable[int], snapshots: Snaps
     Raises LogUnreadable on a hole in the log, BrokerAway.
     """
     loaded = await snapshots.load(numbers)
-    partitions = {number: loaded.get(number) or Partition() for number in numbers}
+    partitions = {number: loaded.get(number) or PartitionState() for number in numbers}
 
     def apply(kafka_record: ConsumerRecord) -> None:
         gets_on()
@@ -51,7 +51,7 @@ async def take_over(settings: Settings, numbers: Iterable[int], snapshots: Snaps
     return Assignment({number: partition for number, partition in good.items() if number not in refused}, refused)
 
 
-async def _misfits(settings: Settings, partitions: dict[int, Partition]) -> dict[int, str]:
+async def _misfits(settings: Settings, partitions: dict[int, PartitionState]) -> dict[int, str]:
     """Partitions whose commands are not those that the log was decided from."""
     if not partitions:
         return {}

@@ -16,7 +16,7 @@ from infra.faust.fetches import Progress, Records
 from infra.kafka.clients import partitions_of_keys
 from infra.process.health import Health
 from order_aggregate.assignment import Assignment
-from order_aggregate.partition_state import Partition
+from order_aggregate.partition_state import PartitionState
 from order_aggregate.record_appender import Outgoing, RecordAppender, encode
 from order_aggregate.snapshots import Snapshots
 
@@ -33,7 +33,7 @@ _AGE = Gauge("orders_decided_age_seconds", "Age of the newest decided command wh
 
 
 @dataclass(frozen=True)
-class Edges:
+class Ports:
     """What the aggregate reaches the world through."""
 
     take_over: TakeOver
@@ -42,14 +42,14 @@ class Edges:
     snapshots: Snapshots
 
 
-class AggregateWorker:
+class CommandHandler:
     """Implements infra.faust.fetches.FetchHandler for `order-commands`."""
 
-    def __init__(self, health: Health, edges: Edges, *, partition_count: int) -> None:
+    def __init__(self, health: Health, ports: Ports, *, partition_count: int) -> None:
         self._health = health
-        self._edges = edges
+        self._edges = ports
         self._partition_count = partition_count
-        self._partitions: dict[int, Partition] = {}
+        self._partitions: dict[int, PartitionState] = {}
         self._refused: frozenset[int] = frozenset()
         self._waiting: set[int] = set()
         self._look_again_at = 0.0
@@ -109,7 +109,7 @@ class AggregateWorker:
         """Per partition the offset below which every command has its record in the log, as far as it is acknowledged."""
         return {number: partition.last_command[1] + 1 for number, partition in self._partitions.items() if partition.last_command}
 
-    async def _decide_run(self, number: int, partition: Partition, run: Sequence[ConsumerRecord]) -> tuple[list[Outgoing], bool]:
+    async def _decide_run(self, number: int, partition: PartitionState, run: Sequence[ConsumerRecord]) -> tuple[list[Outgoing], bool]:
         """Decide a run: the records to append, and whether the partition must stop at a later release's command."""
         outgoing: list[Outgoing] = []
         repeated = rejected = 0
@@ -140,7 +140,7 @@ class AggregateWorker:
             _AGE.set(max(0.0, time.time() - run[-1].timestamp / 1000))
         return outgoing, stopped
 
-    async def _append(self, number: int, partition: Partition, outgoing: list[Outgoing]) -> None:
+    async def _append(self, number: int, partition: PartitionState, outgoing: list[Outgoing]) -> None:
         if outgoing:
             last, next_place = outgoing[-1], await self._edges.appender.append(number, outgoing, partition.next_place)
             partition.acknowledged(next_place=next_place, command_offset=last.command_offset, command_id=last.command_id, value=last.value)

@@ -54,7 +54,7 @@ class _Ids:
             self._slots, self._mask = self._table()
 
 
-class PackedSet(_Ids):
+class IdSet(_Ids):
     """A set of 16-byte ids that only grows."""
 
     def add(self, key: bytes) -> bool:
@@ -70,7 +70,7 @@ class PackedSet(_Ids):
         return bytes(self._keys)
 
 
-class PackedMap(_Ids):
+class IdTable(_Ids):
     """A map from 16-byte ids to at most 65,535 bytes; entries are replaced, never taken away."""
 
     def __init__(self, keys: bytes = b"", begins: bytes = b"", lengths: bytes = b"", values: bytes = b"") -> None:

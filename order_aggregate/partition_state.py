@@ -21,7 +21,7 @@ from event_schemas.events import (
 )
 from event_schemas.topics import MAX_RECORD_VALUE_BYTES
 from order_aggregate.decider import Rejection, decide, evolve
-from order_aggregate.id_tables import PackedMap, PackedSet
+from order_aggregate.id_tables import IdSet, IdTable
 from order_aggregate.order import NoOrder, OrderState
 from order_aggregate.state_encoding import packed_state, unpacked_state
 
@@ -40,7 +40,7 @@ class Ending(NamedTuple):
     value: bytes
 
 
-class Partition:
+class PartitionState:
     """The orders of one partition, and where it goes on.
 
     `next_command`: the one command that may be decided next. `next_place`: the offset at which the next record will stand.
@@ -53,10 +53,10 @@ class Partition:
         self.next_place = 0
         self.last_command: tuple[UUID, int] | None = None
         self.last_value: bytes | None = None
-        self._orders = PackedMap()
+        self._orders = IdTable()
         # Kept for ever: a command that comes again adds nothing, and a key names one command.
-        self._decided = PackedSet()
-        self._keys = PackedSet()
+        self._decided = IdSet()
+        self._keys = IdSet()
 
     def order(self, order_id: UUID) -> OrderState:
         """An order's present state."""
@@ -106,7 +106,7 @@ class Partition:
     def unpack(self, sections: Sequence[bytes]) -> None:
         """Take over what `packed` gave. Raises ValueError when these are no such bytes."""
         *orders, decided, keys = sections
-        self._orders, self._decided, self._keys = PackedMap(*orders), PackedSet(decided), PackedSet(keys)
+        self._orders, self._decided, self._keys = IdTable(*orders), IdSet(decided), IdSet(keys)
 
     def _evolve(self, record: Record, state: OrderState, order_key: bytes) -> None:
         after = evolve(state, record)

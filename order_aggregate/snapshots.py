@@ -19,7 +19,7 @@ from event_schemas.topics import EVENTS
 from infra.event_log.reader import log_beginnings, log_ends, read_ranges, stop_quietly
 from infra.kafka.clients import new_piece_reader
 from infra.process.settings import Settings
-from order_aggregate.partition_state import Partition
+from order_aggregate.partition_state import PartitionState
 from order_aggregate.snapshot_file import BadSnapshot, read_snapshot, write_snapshot
 from order_aggregate.state_encoding import FOLD_VERSION
 
@@ -42,7 +42,7 @@ class Snapshots:
         self._look_at = 0.0
         self._writing: asyncio.Task[None] | None = None
 
-    async def load(self, numbers: Iterable[int]) -> dict[int, Partition]:
+    async def load(self, numbers: Iterable[int]) -> dict[int, PartitionState]:
         """The partitions that have a snapshot that fits the log. Raises BrokerAway."""
         found = {number: snapshot for number in numbers if (snapshot := self._read(number)) is not None}
         fitting = await self._fitting(found) if found else set()
@@ -51,7 +51,7 @@ class Snapshots:
         self._taken_at = {number: found[number].partition.next_place for number in fitting}
         return {number: found[number].partition for number in fitting}
 
-    def take_due(self, partitions: Mapping[int, Partition]) -> None:
+    def take_due(self, partitions: Mapping[int, PartitionState]) -> None:
         """Write the snapshots that are due, in the background. Call it while nothing of these partitions is in flight."""
         if time.monotonic() < self._look_at or (self._writing is not None and not self._writing.done()):
             return
@@ -106,7 +106,7 @@ class Snapshots:
 
 @dataclass(frozen=True)
 class _Snapshot:
-    partition: Partition
+    partition: PartitionState
     last_digest: str
 
 
@@ -114,7 +114,7 @@ def _digest(value: bytes | None) -> str:
     return hashlib.blake2b(value or b"", digest_size=32).hexdigest()
 
 
-def _head(number: int, partition: Partition) -> dict[str, object]:
+def _head(number: int, partition: PartitionState) -> dict[str, object]:
     last = partition.last_command
     return {
         "fold_version": FOLD_VERSION,
@@ -128,7 +128,7 @@ def _head(number: int, partition: Partition) -> dict[str, object]:
 def _unpacked(number: int, head: Mapping[str, Any], sections: Sequence[bytes]) -> _Snapshot:
     if (head["fold_version"], head["partition"]) != (FOLD_VERSION, number):
         raise BadSnapshot(f"it is of fold version {head['fold_version']}, partition {head['partition']}")
-    partition = Partition()
+    partition = PartitionState()
     partition.unpack(sections)
     partition.next_place = head["next_place"]
     if head["last_command"]:

@@ -10,7 +10,7 @@ import faust.streams
 from aiokafka import AIOKafkaProducer
 
 from infra.faust.transport import Consumer
-from infra.faust.watchdog import Pulse, end_when_blocked, end_when_stuck
+from infra.faust.watchdog import LastProgress, end_when_blocked, end_when_stuck
 from infra.kafka.clients import MAX_BATCH_BYTES, MAX_REQUEST_BYTES, bootstrap_servers, tls_context
 from infra.process.exits import end_process
 from infra.process.health import Health
@@ -33,7 +33,7 @@ class FetchApp(faust.App):
     pace_s: float
     fetches: Any
     consumer: Consumer
-    pulse: Pulse
+    last_progress: LastProgress
 
     def kafka_producer(self) -> AIOKafkaProducer:
         """The producer beneath Faust's, for batches with a delivery future of their own (FAUST.md 3, 4, 27)."""
@@ -79,7 +79,7 @@ def hardened_app(settings: Settings, *, app_id: str, topic: str, store: str = "m
     )
     app.source_topic = topic
     app.pace_s = pace_s
-    app.pulse = Pulse()
+    app.last_progress = LastProgress()
     app.fetches = app.channel(maxsize=QUEUED_FETCHES)
     app.topics.add(app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"))
     return app
@@ -105,8 +105,8 @@ async def run(app: FetchApp, health: Health) -> None:
         loop.add_signal_handler(signum, stop.set)
     await app.start()
     health.started()
-    app.pulse.beat()
-    watches = [asyncio.create_task(_end_on_crash(app)), asyncio.create_task(end_when_stuck(app.pulse, health))]
+    app.last_progress.moved()
+    watches = [asyncio.create_task(_end_on_crash(app)), asyncio.create_task(end_when_stuck(app.last_progress, health))]
     stop_watching = end_when_blocked(loop)
     await stop.wait()
     for watch in watches:

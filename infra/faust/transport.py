@@ -22,7 +22,7 @@ from infra.faust.fetches import Fetch
 from infra.faust.group_membership import RUNS_EVERY_S, Membership, freeze_proof_s
 
 
-class Pace:
+class FetchRate:
     """At most one fetch that brings something in `every_s` seconds; what comes after a quiet time waits for nothing."""
 
     def __init__(self, every_s: float) -> None:
@@ -111,7 +111,7 @@ class Consumer(driver.Consumer):
         self._opened = 0
         self._done: dict[int, int] = {}
         self._committed: dict[int, int] = {}
-        self._pace = Pace(self.app.pace_s)
+        self._pace = FetchRate(self.app.pace_s)
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)

@@ -19,30 +19,30 @@ BLOCKED_S = 30
 _LAST_WORDS_S = 2.0
 
 
-class Pulse:
+class LastProgress:
     """When a worker last got on with its work."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._beaten_at = clock()
+        self._moved_at = clock()
 
-    def beat(self) -> None:
-        """It gets on."""
-        self._beaten_at = self._clock()
+    def moved(self) -> None:
+        """Note progress."""
+        self._moved_at = self._clock()
 
     @property
     def age_s(self) -> float:
-        """Seconds since it last did."""
-        return self._clock() - self._beaten_at
+        """Seconds since the last progress."""
+        return self._clock() - self._moved_at
 
 
-async def end_when_stuck(pulse: Pulse, health: Health, *, limit_s: float = STUCK_S, look_every_s: float = 1.0) -> None:
-    """End the process once the pulse is older than `limit_s`; a worker that says what it waits for is not stuck."""
+async def end_when_stuck(last_progress: LastProgress, health: Health, *, limit_s: float = STUCK_S, look_every_s: float = 1.0) -> None:
+    """End the process once the last progress is older than `limit_s`; a worker that says what it waits for is not stuck."""
     while True:
         if health.state == "waiting":
-            pulse.beat()
-        if pulse.age_s > limit_s:
-            end_process(f"no fetch was worked off for {pulse.age_s:.0f} s, and nothing is waited for: stuck")
+            last_progress.moved()
+        if last_progress.age_s > limit_s:
+            end_process(f"no fetch was worked off for {last_progress.age_s:.0f} s, and nothing is waited for: stuck")
         await asyncio.sleep(look_every_s)
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from infra.faust.fetches import Fetch, FetchHandler, Progress
 from infra.faust.transport import Consumer
-from infra.faust.watchdog import Pulse
+from infra.faust.watchdog import LastProgress
 from infra.process.exits import end_process
 
 _log = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ class HasConsumer(Protocol):
     """A Faust app with our transport."""
 
     consumer: Consumer
-    pulse: Pulse
+    last_progress: LastProgress
 
 
 class FetchWorker:
@@ -30,7 +30,7 @@ class FetchWorker:
 
     async def take(self, fetch: Fetch) -> None:
         """Work off one fetch. Nothing but a cancellation leaves it by exception (FAUST.md 1)."""
-        self._app.pulse.beat()
+        self._app.last_progress.moved()
         try:
             await self._take(fetch)
         except asyncio.CancelledError:

@@ -24,7 +24,7 @@ from notifier.feed import Feed
 from notifier.metrics import CLOSES, CONNECTIONS, REFUSED_CONNECTIONS
 from notifier.session import Session
 from notifier.sink import ClientGone
-from notifier.timer_wheel import Wheel
+from notifier.timer_wheel import TimerWheel
 from notifier.websocket.connection import FeedConnection
 
 PATH = "/feed"
@@ -50,7 +50,7 @@ class FeedServer:
         """Listen on ORDERS_BIND and ORDERS_FEED_PORT (or `port`; 0: a free one). Returns the port. Raises OSError when it is taken."""
         await self._feed.start()
         connection: Any = self._connection  # as good as a class
-        self._pings = Wheel(self._limits.ping_s, FeedConnection.look)
+        self._pings = TimerWheel(self._limits.ping_s, FeedConnection.look)
         self._server = await serve(
             self._serve_one,
             self._settings.bind,

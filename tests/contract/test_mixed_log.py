@@ -5,7 +5,7 @@ import pytest
 
 from event_schemas.decoding import decode_record
 from notifier.feed_event import FeedEvent
-from order_aggregate.partition_state import Partition
+from order_aggregate.partition_state import PartitionState
 from projections.queries.time_travel import AtVersion, order_at
 from projections.tables import order_history
 from projections.tables.registry import TABLES
@@ -22,7 +22,7 @@ def _in_version_1(value: bytes) -> bytes:
 
 def _appended() -> list[bytes]:
     """What an aggregate of version 1 left behind, three orders, and what today's adds: a shipment, a cancellation and another order."""
-    before = [_in_version_1(Partition().decide(create(envelope=Envelope(order_id=order))).encoded()) for order in _ORDERS]
+    before = [_in_version_1(PartitionState().decide(create(envelope=Envelope(order_id=order))).encoded()) for order in _ORDERS]
     partition = _folded(before)
     commands = [
         ship(envelope=Envelope(order_id=_ORDERS[0], expected_version=1)),
@@ -33,8 +33,8 @@ def _appended() -> list[bytes]:
     return before + [partition.decide(command).encoded() for command in commands]
 
 
-def _folded(log: list[bytes]) -> Partition:
-    partition = Partition()
+def _folded(log: list[bytes]) -> PartitionState:
+    partition = PartitionState()
     for offset, value in enumerate(log):
         partition.apply(decode_record(value), offset=offset, command_offset=offset, value=value)
     return partition

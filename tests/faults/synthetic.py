@@ -9,7 +9,7 @@ from typing import Any
 from event_schemas.decoding import decode_command
 from event_schemas.positions import LogIdentity, Position
 from event_schemas.topics import COMMANDS, EVENTS
-from order_aggregate.partition_state import Partition
+from order_aggregate.partition_state import PartitionState
 from tools.faults.checks.expected_rows import KEYS, Row, expected_rows
 from tools.faults.checks.findings import Findings
 from tools.faults.checks.judge import judge_run
@@ -43,7 +43,7 @@ class World:
     samples: list[Sample] = field(default_factory=list)
     watchers: list[Watcher] = field(default_factory=list)
     clock_ms: int = 1_750_000_000_000
-    aggregates: dict[int, Partition] = field(default_factory=lambda: {number: Partition() for number in range(PARTITIONS)})
+    aggregates: dict[int, PartitionState] = field(default_factory=lambda: {number: PartitionState() for number in range(PARTITIONS)})
 
     # What happens
 

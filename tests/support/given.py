@@ -19,7 +19,7 @@ from event_schemas.commands import (
 )
 from event_schemas.events import CommandRejectedRecord, Record
 from event_schemas.values import Line
-from order_aggregate.partition_state import Partition
+from order_aggregate.partition_state import PartitionState
 
 ORDER = UUID("6f1c2e6a-3f0e-4c56-9a53-0d6f6f1f2a01")
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -92,7 +92,7 @@ class Given:
     """A partition on which these commands were decided."""
 
     def __init__(self, *commands: Command) -> None:
-        self.partition = Partition()
+        self.partition = PartitionState()
         for command in commands:
             self.partition.decide(command)
 

@@ -122,7 +122,7 @@ MUTATIONS_OF_THE_EDGES = (
     Mutation(
         "a stuck worker ends its process",
         "infra/faust/watchdog.py",
-        "        if pulse.age_s > limit_s:",
+        "        if last_progress.age_s > limit_s:",
         "        if False:",
         _STANDSTILL + "test_a_worker_whose_part_never_comes_back_ends_its_process",
     ),

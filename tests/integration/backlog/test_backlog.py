@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
-from gateway.back_pressure import Backlog
+from gateway.back_pressure import CommandLag
 from infra.kafka.clients import connection, new_admin
 from infra.process.settings import Settings
 from tests.support.fetched import counted_run
@@ -25,7 +25,7 @@ async def waiting(kafka_servers):
     """A backlog that is looked at, and its topic and group."""
     settings, name = Settings(KAFKA_BOOTSTRAP_SERVERS=kafka_servers), f"test-backlog-{uuid4().hex[:8]}"
     await create_topic(settings, name, partitions=2)
-    backlog = Backlog(settings, group=name, topic=name)
+    backlog = CommandLag(settings, group=name, topic=name)
     looking = asyncio.create_task(backlog.run())
     yield settings, name, backlog
     looking.cancel()
@@ -84,7 +84,7 @@ async def test_what_the_log_has_decided_does_not_wait_whatever_was_committed(wai
     await eventually(_is(backlog, 3))
 
 
-def _is(backlog: Backlog, length: int) -> Callable[[], Awaitable[bool]]:
+def _is(backlog: CommandLag, length: int) -> Callable[[], Awaitable[bool]]:
     async def reached() -> bool:
         return backlog.length == length
 
@@ -109,7 +109,7 @@ async def test_messages_that_were_deleted_do_not_wait(waiting):
 
 
 async def test_without_a_broker_nothing_is_known():
-    backlog = Backlog(Settings(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9"), group="g", topic="t")
+    backlog = CommandLag(Settings(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9"), group="g", topic="t")
     looking = asyncio.create_task(backlog.run())
     await asyncio.sleep(0.5)
 

@@ -18,7 +18,7 @@ from infra.kafka.clients import new_reader, partition_of
 from infra.process.health import Health
 from infra.process.settings import Settings
 from order_aggregate.assignment import Assignment, take_over
-from order_aggregate.command_handler import AggregateWorker, Edges
+from order_aggregate.command_handler import CommandHandler, Ports
 from order_aggregate.record_appender import RecordAppender
 from order_aggregate.snapshots import Snapshots
 from tests.support.given import Envelope
@@ -36,7 +36,7 @@ class Ended(Exception):
 class Worker:
     """A process of the aggregate, as far as it owns this partition."""
 
-    aggregate: AggregateWorker
+    aggregate: CommandHandler
     number: int
     opened: dict[int, int] = field(default_factory=dict)
 
@@ -102,8 +102,8 @@ class Bench:
             taken: Assignment = await taking(self.settings, numbers, kept, lambda: None)
             return taken
 
-        edges = Edges(take_over_some, RecordAppender(lambda: own, self.settings), DeadLetters(own).append, kept)
-        return Worker(AggregateWorker(Health("order_aggregate"), edges, partition_count=PARTITIONS), self.number)
+        ports = Ports(take_over_some, RecordAppender(lambda: own, self.settings), DeadLetters(own).append, kept)
+        return Worker(CommandHandler(Health("order_aggregate"), ports, partition_count=PARTITIONS), self.number)
 
     async def owner(self) -> Worker:
         """A worker that owns the partition now, and has worked off all that it may."""

@@ -11,8 +11,8 @@ from infra.kafka.clients import new_admin
 from order_aggregate import assignment, command_retention
 from order_aggregate.assignment import take_over
 from order_aggregate.command_retention import delete_old_commands
-from order_aggregate.id_tables import PackedSet
-from order_aggregate.partition_state import Partition
+from order_aggregate.id_tables import IdSet
+from order_aggregate.partition_state import PartitionState
 from tests.support.given import cancel, create, ship
 
 
@@ -61,14 +61,14 @@ async def _a_fetch_comes_again(bench):
 async def test_without_skipping_what_was_decided_a_fetch_that_comes_again_doubles_its_commands(bench, monkeypatch):
     """Nets off: the memory of the commands decided."""
     take_whatever_comes(monkeypatch)
-    monkeypatch.setattr(PackedSet, "add", lambda *_: True)
+    monkeypatch.setattr(IdSet, "add", lambda *_: True)
     await _a_fetch_comes_again(bench)
 
     assert len((await bench.verdict()).doubled) == 2
 
 
 async def test_with_skipping_what_was_decided_a_fetch_that_comes_again_adds_nothing(bench, monkeypatch):
-    monkeypatch.setattr(PackedSet, "add", lambda *_: True)
+    monkeypatch.setattr(IdSet, "add", lambda *_: True)
     await _a_fetch_comes_again(bench)
 
     assert (await bench.verdict()).clean
@@ -81,7 +81,7 @@ async def _a_client_repeats_a_command(bench):
 
 
 async def test_without_the_memory_of_commands_one_that_was_sent_twice_ends_twice(bench, monkeypatch):
-    monkeypatch.setattr(PackedSet, "add", lambda *_: True)
+    monkeypatch.setattr(IdSet, "add", lambda *_: True)
     await _a_client_repeats_a_command(bench)
 
     assert len((await bench.verdict()).doubled) == 1
@@ -115,7 +115,7 @@ async def test_without_resume_from_the_log_commands_that_the_commit_had_passed_a
 
 async def test_without_resume_from_the_log_a_commit_that_lags_doubles_commands(bench, monkeypatch):
     """FAUST.md 23. Nets off: the memory of the commands decided."""
-    monkeypatch.setattr(PackedSet, "add", lambda *_: True)
+    monkeypatch.setattr(IdSet, "add", lambda *_: True)
     await _the_group_committed_too_far(bench, committed=0, trusted=False)
     await _the_group_committed_too_far(bench, committed=0, trusted=True)
 
@@ -123,7 +123,7 @@ async def test_without_resume_from_the_log_a_commit_that_lags_doubles_commands(b
 
 
 async def test_with_resume_from_the_log_whatever_was_committed_nothing_is_lost_or_doubled(bench, monkeypatch):
-    monkeypatch.setattr(PackedSet, "add", lambda *_: True)
+    monkeypatch.setattr(IdSet, "add", lambda *_: True)
     await _the_group_committed_too_far(bench, committed=2, trusted=False)
     await _the_group_committed_too_far(bench, committed=0, trusted=False)
 
@@ -132,7 +132,7 @@ async def test_with_resume_from_the_log_whatever_was_committed_nothing_is_lost_o
 
 async def _log_of(bench, commands: int) -> None:
     """A log that was decided from another topic of commands."""
-    elsewhere = Partition()
+    elsewhere = PartitionState()
     for place in range(commands):
         record = elsewhere.decide(create(envelope=bench.order()))
         assert record is not None

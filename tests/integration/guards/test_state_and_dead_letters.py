@@ -13,8 +13,8 @@ from infra.event_log import reader as log_reader
 from infra.event_log.dead_letters import read_dead_letters
 from infra.kafka.clients import new_reader, partition_of
 from order_aggregate import snapshots as snapshots_module
-from order_aggregate.command_handler import AggregateWorker
-from order_aggregate.partition_state import Partition
+from order_aggregate.command_handler import CommandHandler
+from order_aggregate.partition_state import PartitionState
 from order_aggregate.snapshot_file import read_snapshot, write_snapshot
 from order_aggregate.snapshots import Snapshots
 from tests.integration.guards.bench import PARTITIONS, LosingProducer
@@ -68,12 +68,12 @@ async def _a_rejected_command_comes_again(bench):
 
 
 async def test_without_recording_a_rejection_a_command_that_was_refused_is_later_accepted(bench, monkeypatch):
-    append = AggregateWorker._append
+    append = CommandHandler._append
 
     async def only_events(self, number, partition, outgoing):
         await append(self, number, partition, [one for one in outgoing if b'"CommandRejected"' not in one.value])
 
-    monkeypatch.setattr(AggregateWorker, "_append", only_events)
+    monkeypatch.setattr(CommandHandler, "_append", only_events)
 
     assert await _a_rejected_command_comes_again(bench) == ["OrderCreated", "OrderShipped"]
 
@@ -188,7 +188,7 @@ def _of_an_older_fold(bench):
     def older() -> None:
         def change(head, sections):
             head["fold_version"] = 0
-            sections[:] = Partition().packed()  # that release kept its orders somewhere else
+            sections[:] = PartitionState().packed()  # that release kept its orders somewhere else
 
         _rewrite(bench, change)
 
@@ -247,14 +247,14 @@ async def _a_snapshot_of_what_was_never_acknowledged(bench, monkeypatch, *, earl
     worker = bench.worker(producer=producer, snapshots=snapshots)
     await worker.take_over()
     if early:
-        append = AggregateWorker._append
+        append = CommandHandler._append
 
         async def snapshot_first(self, number, held, outgoing):
             held.acknowledged(next_place=1, command_offset=0, command_id=outgoing[-1].command_id, value=outgoing[-1].value)
             snapshots.take_due({number: held})
             return await append(self, number, held, outgoing)
 
-        monkeypatch.setattr(AggregateWorker, "_append", snapshot_first)
+        monkeypatch.setattr(CommandHandler, "_append", snapshot_first)
     with pytest.raises(KafkaError):
         await worker.handle(await bench.commands())
     monkeypatch.undo()

@@ -11,7 +11,7 @@ from infra.kafka.topic_guard import create_topics
 from infra.process.settings import Settings
 from order_aggregate import assignment
 from order_aggregate.assignment import take_over
-from order_aggregate.partition_state import Partition
+from order_aggregate.partition_state import PartitionState
 from order_aggregate.snapshots import Snapshots
 from tests.support.given import Envelope, cancel, create, ship
 from tests.support.topics import append_bytes
@@ -29,7 +29,7 @@ class _Log:
     """A log on one partition, written as the aggregate writes it, and what a fold of it from the beginning gives."""
 
     settings: Settings
-    state: Partition
+    state: PartitionState
 
     async def grow(self, orders: int) -> None:
         for _ in range(orders):
@@ -47,7 +47,7 @@ class _Log:
 @pytest.fixture
 async def log(snapshot_settings) -> _Log:
     await create_topics(snapshot_settings)
-    log = _Log(snapshot_settings, Partition())
+    log = _Log(snapshot_settings, PartitionState())
     await log.grow(8)
     return log
 
@@ -59,7 +59,7 @@ async def _write(log: _Log) -> None:
     await snapshots._writing
 
 
-async def _folded(log: _Log, monkeypatch) -> tuple[Partition, dict[int, int]]:
+async def _folded(log: _Log, monkeypatch) -> tuple[PartitionState, dict[int, int]]:
     """What a restart comes to, and from where it folded."""
     starts: dict[int, int] = {}
     fold = assignment.fold_partitions

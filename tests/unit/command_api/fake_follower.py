@@ -12,7 +12,7 @@ from event_schemas.decoding import decode_command
 from event_schemas.positions import CommandPlace
 from event_schemas.recorded import RecordedMessage
 from infra.event_log.command_outcomes import Outcome
-from order_aggregate.partition_state import Partition
+from order_aggregate.partition_state import PartitionState
 
 
 @dataclass
@@ -22,7 +22,7 @@ class FakeLog:
     decides: bool = True
     acknowledges: bool = True
     appended: list[Any] = field(default_factory=list)
-    state: Partition = field(default_factory=Partition)
+    state: PartitionState = field(default_factory=PartitionState)
     waiting: dict[UUID, set["asyncio.Future[RecordedMessage]"]] = field(default_factory=dict)
     records: list[RecordedMessage] = field(default_factory=list)
 

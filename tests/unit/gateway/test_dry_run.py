@@ -16,7 +16,7 @@ from gateway.dry_run import NOT_DECIDED, rehearse
 from infra.event_log.command_outcomes import Outcome
 from infra.http.problems import Problem
 from infra.process.health import Health
-from order_aggregate.partition_state import Partition
+from order_aggregate.partition_state import PartitionState
 from projections.tables.order_history import HistoryEntry
 from tests.support.given import ORDER, Envelope, cancel, create, ship
 from tests.unit.command_api.fake_follower import FakeLog
@@ -27,7 +27,7 @@ KEY = "a" * 64
 
 def history(*commands: Command) -> Sequence[HistoryEntry]:
     """The history that these commands leave behind."""
-    state = Partition()
+    state = PartitionState()
     records = [record for command in commands if (record := state.decide(command)) is not None]
     return [HistoryEntry(record.order_id, offset, 3, record.encoded().decode()) for offset, record in enumerate(records)]
 

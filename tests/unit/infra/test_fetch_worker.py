@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from infra.faust.fetches import Fetch, Progress
-from infra.faust.watchdog import Pulse
+from infra.faust.watchdog import LastProgress
 from infra.faust.worker import FetchWorker
 
 SESSION_TIMEOUT_S = 6.0
@@ -66,7 +66,11 @@ class _Handler:
 @pytest.fixture
 def parts():
     consumer, handler = _Consumer(), _Handler()
-    return consumer, handler, FetchWorker(SimpleNamespace(consumer=consumer, pulse=Pulse()), handler, session_timeout_s=SESSION_TIMEOUT_S)
+    return (
+        consumer,
+        handler,
+        FetchWorker(SimpleNamespace(consumer=consumer, last_progress=LastProgress()), handler, session_timeout_s=SESSION_TIMEOUT_S),
+    )
 
 
 def _fetch(number=1, records=None, openings=None):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from faust.types import TP
 
-from infra.faust.transport import Consumer, Pace
+from infra.faust.transport import Consumer, FetchRate
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def test_only_a_fetch_that_brought_something_delays_the_next(slept):
     consumer = Consumer.__new__(Consumer)
     consumer.app = SimpleNamespace(source_topic="order-events")
     consumer.assignment_number, consumer.assigned, consumer._openings = 1, frozenset({0}), {0: 1}
-    consumer._pace = Pace(0.05)
+    consumer._pace = FetchRate(0.05)
 
     for records in ([], ["first"], ["second"], [], []):
         assert list((await _fetched(consumer, records)).records.values()) == ([records] if records else [])
@@ -44,7 +44,7 @@ async def test_only_a_fetch_that_brought_something_delays_the_next(slept):
 
 
 async def test_without_a_pace_nothing_waits(slept):
-    pace = Pace(0.0)
+    pace = FetchRate(0.0)
 
     pace.fetched()
     await pace.turn()

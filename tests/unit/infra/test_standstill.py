@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from infra.faust.fetches import Fetch
-from infra.faust.watchdog import Pulse, end_when_stuck
+from infra.faust.watchdog import LastProgress, end_when_stuck
 from infra.faust.worker import FetchWorker
 from infra.process.exits import GUARD_EXIT
 from infra.process.health import Health
@@ -40,10 +40,10 @@ def health():
     return health
 
 
-async def _watched(pulse, health, work) -> None:
-    """Do this work, at most ten limits long, while the pulse is watched."""
+async def _watched(last_progress, health, work) -> None:
+    """Do this work, at most ten limits long, while the last_progress is watched."""
     working = asyncio.create_task(work)
-    watching = asyncio.create_task(end_when_stuck(pulse, health, limit_s=LIMIT_S, look_every_s=LIMIT_S / 10))
+    watching = asyncio.create_task(end_when_stuck(last_progress, health, limit_s=LIMIT_S, look_every_s=LIMIT_S / 10))
     await asyncio.wait({working, watching}, timeout=10 * LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
     for task in (working, watching):
         task.cancel()
@@ -51,10 +51,10 @@ async def _watched(pulse, health, work) -> None:
             await task
 
 
-async def _handed_over(pulse, handler) -> None:
+async def _handed_over(last_progress, handler) -> None:
     """A worker that is handed a tick every now and then, as the transport does."""
     consumer = SimpleNamespace(assignment_number=1)
-    worker = FetchWorker(SimpleNamespace(consumer=consumer, pulse=pulse), handler, session_timeout_s=6.0)
+    worker = FetchWorker(SimpleNamespace(consumer=consumer, last_progress=last_progress), handler, session_timeout_s=6.0)
     for _ in range(20):
         await worker.take(Fetch(0, frozenset(), {}))  # of an assignment that is over: dropped, but taken
         await asyncio.sleep(LIMIT_S / 4)
@@ -70,29 +70,29 @@ class _Hangs:
 
 
 async def test_a_worker_whose_part_never_comes_back_ends_its_process(ended, health):
-    pulse = Pulse()
+    last_progress = LastProgress()
 
-    await _watched(pulse, health, _handed_over(pulse, _Hangs()))
+    await _watched(last_progress, health, _handed_over(last_progress, _Hangs()))
 
     assert ended
     assert "stuck" in ended[0]
 
 
 async def test_a_worker_that_takes_fetches_goes_on(ended, health):
-    pulse = Pulse()
+    last_progress = LastProgress()
 
     async def takes_on() -> None:
         for _ in range(30):
-            pulse.beat()
+            last_progress.moved()
             await asyncio.sleep(LIMIT_S / 4)
 
-    await _watched(pulse, health, takes_on())
+    await _watched(last_progress, health, takes_on())
 
     assert not ended
 
 
 async def test_a_worker_that_waits_for_something_goes_on_and_gets_its_time_again_afterwards(ended, health):
-    pulse = Pulse()
+    last_progress = LastProgress()
 
     async def waits() -> None:
         health.wait_for("database", "PostgreSQL does not answer")
@@ -100,7 +100,7 @@ async def test_a_worker_that_waits_for_something_goes_on_and_gets_its_time_again
         health.settled("database")
         await asyncio.sleep(LIMIT_S / 2)
 
-    await _watched(pulse, health, waits())
+    await _watched(last_progress, health, waits())
 
     assert not ended
 

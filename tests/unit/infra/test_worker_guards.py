@@ -12,7 +12,7 @@ import pytest
 from event_schemas.topics import COMMANDS, EVENTS, TOPICS
 from infra.faust import app as faust_app
 from infra.faust.transport import Consumer
-from infra.faust.watchdog import Pulse
+from infra.faust.watchdog import LastProgress
 from infra.faust.worker import FetchWorker
 from infra.kafka import topic_guard
 from infra.kafka.topic_guard import FoundTopic, wait_for_topics
@@ -30,7 +30,11 @@ def parts(monkeypatch):
     for module in ("infra.faust.worker", "infra.faust.app"):
         monkeypatch.setattr(f"{module}.end_process", end)
     consumer, handler = _Consumer(), _Handler()
-    return consumer, handler, FetchWorker(SimpleNamespace(consumer=consumer, pulse=Pulse()), handler, session_timeout_s=SESSION_TIMEOUT_S)
+    return (
+        consumer,
+        handler,
+        FetchWorker(SimpleNamespace(consumer=consumer, last_progress=LastProgress()), handler, session_timeout_s=SESSION_TIMEOUT_S),
+    )
 
 
 # The last heartbeat

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.admission import LEAST_TAKEN, PATIENCE_S, Admission, Stall
-from notifier.timer_wheel import Wheel
+from notifier.timer_wheel import TimerWheel
 
 
 def test_two_seconds_worth_at_once_then_the_rate() -> None:
@@ -66,7 +66,7 @@ async def test_each_has_a_turn_a_period_and_none_after_it_left() -> None:
         client.turns += 1
         client.over = client is clients[0]
 
-    wheel = Wheel(0.02, turn)
+    wheel = TimerWheel(0.02, turn)
     for _ in range(3):
         clients.append(Client())
         wheel.join(clients[-1])
@@ -82,7 +82,7 @@ async def test_each_has_a_turn_a_period_and_none_after_it_left() -> None:
 
 
 async def test_a_wheel_that_all_left_turns_again_for_the_next() -> None:
-    wheel = Wheel(0.01, lambda client: setattr(client, "over", True))
+    wheel = TimerWheel(0.01, lambda client: setattr(client, "over", True))
     for _ in range(2):
         client = Client()
         wheel.join(client)

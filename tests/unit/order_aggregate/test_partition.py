@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from event_schemas.decoding import decode_record
 from event_schemas.events import Record
-from order_aggregate.partition_state import Partition
+from order_aggregate.partition_state import PartitionState
 from tests.support.given import Envelope, cancel, create, keyed, ship
 
 _ORDERS = [Envelope().order_id.__class__(int=n) for n in range(1, 4)]
@@ -26,7 +26,7 @@ def _commands(draw):
     return commands
 
 
-def _decide_all(partition: Partition, commands) -> list[tuple[int, Record]]:
+def _decide_all(partition: PartitionState, commands) -> list[tuple[int, Record]]:
     decided = []
     for offset, command in enumerate(commands):
         record = partition.decide(command)
@@ -38,10 +38,10 @@ def _decide_all(partition: Partition, commands) -> list[tuple[int, Record]]:
 @given(_commands(), st.data())
 @settings(max_examples=150)
 def test_folding_the_records_gives_the_state_that_decided_them(commands, data):
-    live = Partition()
+    live = PartitionState()
     log = [(offset, decode_record(record.encoded())) for offset, record in _decide_all(live, commands)]
 
-    folded = Partition()
+    folded = PartitionState()
     place = 0
     for offset, record in log:
         if data.draw(st.booleans()):  # a void record stands in between
@@ -58,14 +58,14 @@ def test_folding_the_records_gives_the_state_that_decided_them(commands, data):
 @given(_commands(), st.sets(st.integers(0, 24)))
 @settings(max_examples=150)
 def test_stopping_anywhere_and_going_on_from_the_log_decides_the_same_records(commands, stops):
-    once = [record.encoded() for _, record in _decide_all(Partition(), commands)]
+    once = [record.encoded() for _, record in _decide_all(PartitionState(), commands)]
 
     log: list[tuple[int, Record]] = []
-    partition, offset = Partition(), 0
+    partition, offset = PartitionState(), 0
     while offset < len(commands):
         if offset in stops:  # the process ends; another folds what was appended and resumes
             stops = stops - {offset}
-            partition = Partition()
+            partition = PartitionState()
             for place, (command_offset, record) in enumerate(log):
                 partition.apply(record, offset=place, command_offset=command_offset, value=None)
             offset = partition.next_command
@@ -81,7 +81,7 @@ def test_stopping_anywhere_and_going_on_from_the_log_decides_the_same_records(co
 @given(_commands())
 @settings(max_examples=100)
 def test_versions_run_without_a_gap_and_every_command_ends_once(commands):
-    decided = _decide_all(Partition(), commands)
+    decided = _decide_all(PartitionState(), commands)
 
     assert sorted(record.command_id for _, record in decided) == sorted({command.id for command in commands})
     versions: dict[object, int] = {}

@@ -4,20 +4,20 @@ from uuid import uuid4
 
 from event_schemas.codes import Code
 from order_aggregate import partition_state as partition_module
-from order_aggregate.id_tables import PackedSet
-from order_aggregate.partition_state import Partition
+from order_aggregate.id_tables import IdSet
+from order_aggregate.partition_state import PartitionState
 from tests.support.given import create, keyed, ship
 
 
 def _another_body_under_a_used_key():
     """The second body gets the order's id, for that follows from the key, but is another command."""
-    partition = Partition()
+    partition = PartitionState()
     first, second = create(envelope=keyed("k")), ship(envelope=keyed("k"))
     return partition.decide(first), partition.decide(second)
 
 
 def test_without_the_memory_of_keys_another_request_under_a_used_key_has_an_effect(monkeypatch):
-    monkeypatch.setattr(PackedSet, "add", lambda *_: True)
+    monkeypatch.setattr(IdSet, "add", lambda *_: True)
     _, second = _another_body_under_a_used_key()
 
     assert second is not None
@@ -34,10 +34,10 @@ def test_with_the_memory_of_keys_it_is_rejected():
 def _the_same_commands_by_two_workers():
     commands = [create(), ship(), ship()]
 
-    def all_decided(partition: Partition) -> list[bytes]:
+    def all_decided(partition: PartitionState) -> list[bytes]:
         return [record.encoded() for command in commands if (record := partition.decide(command)) is not None]
 
-    return all_decided(Partition()), all_decided(Partition())
+    return all_decided(PartitionState()), all_decided(PartitionState())
 
 
 def test_without_ids_that_follow_from_commands_deciding_again_gives_another_record(monkeypatch):

@@ -32,7 +32,7 @@ from event_schemas.topics import (
 from event_schemas.trace_context import MAX_TRACEPARENT
 from event_schemas.values import MAX_LINES, Line
 from order_aggregate import partition_state as partition_module
-from order_aggregate.partition_state import Partition
+from order_aggregate.partition_state import PartitionState
 from order_aggregate.record_appender import encode
 from tests.support.given import Envelope, create, given, keyed, ship
 
@@ -81,20 +81,20 @@ def _command_bytes(draw):
     return written
 
 
-def _values(partition: Partition, commands) -> list[bytes]:
+def _values(partition: PartitionState, commands) -> list[bytes]:
     return [ending.value for value in commands if (ending := partition.end(decode_command(value))) is not None]
 
 
 @hypothesis_given(_command_bytes())
 @settings(max_examples=150)
 def test_a_record_is_no_larger_than_its_command_and_a_constant_and_deciding_again_gives_its_bytes(commands):
-    records = _values(Partition(), commands)
+    records = _values(PartitionState(), commands)
 
     assert len(records) == len(commands)
     for command, record in zip(commands, records, strict=True):
         assert len(record) <= len(command) + ADDED_AT_MOST
         assert decode_record(record).encoded() == record
-    assert _values(Partition(), commands) == records
+    assert _values(PartitionState(), commands) == records
 
 
 def test_what_is_no_value_fits_its_part():
@@ -119,9 +119,9 @@ def test_each_topic_takes_the_largest_that_the_one_before_it_may_bring():
 
 
 def _decided(*commands):
-    partition = Partition()
+    partition = PartitionState()
     endings = [partition.end(command) for command in commands]
-    folded = Partition()
+    folded = PartitionState()
     for place, ending in enumerate(endings):
         assert ending is not None
         folded.apply(decode_record(ending.value), offset=place, command_offset=place, value=ending.value)
@@ -148,7 +148,7 @@ def test_with_the_bound_a_record_that_the_log_might_not_take_is_a_rejection_and_
     large, small = create(*_LINES, envelope=keyed("k")), create(envelope=Envelope())
     with _smaller_log():
         partition, (rejected, placed) = _decided(large, small)
-        again = Partition().end(large)
+        again = PartitionState().end(large)
 
     assert (rejected.type, rejected.data.code, rejected.version) == ("CommandRejected", Code.INVALID_COMMAND, 0)
     assert "bytes" in rejected.data.detail

@@ -20,7 +20,7 @@ from event_schemas.events import Record
 from event_schemas.recorded import RecordedMessage, classify
 from order_aggregate import decider
 from order_aggregate.order import CancelledOrder, CreatedOrder, ShippedOrder
-from order_aggregate.partition_state import Partition
+from order_aggregate.partition_state import PartitionState
 from tests.support.given import Envelope, cancel, create, ship
 
 _ORDERS = [UUID(int=number) for number in (1, 2)]
@@ -55,7 +55,7 @@ class _Decided:
 class _Writer:
     """A process that owns the partition, or believes so."""
 
-    state: Partition
+    state: PartitionState
     next_command: int
     new_rules: bool
     alive: bool = True
@@ -72,8 +72,8 @@ class _Snapshot:
     next_command: int
     last_command: tuple[UUID, int] | None
 
-    def loaded(self) -> Partition:
-        state = Partition()
+    def loaded(self) -> PartitionState:
+        state = PartitionState()
         state.unpack(self.sections)
         state.next_place, state.next_command, state.last_command = self.next_place, self.next_command, self.last_command
         return state
@@ -129,7 +129,7 @@ class OnePartition(RuleBasedStateMachine):
 
         `unseen`: the last records that the broker does not tell of yet. `snapshot`: the fold begins at one of those there are.
         """
-        state = Partition()
+        state = PartitionState()
         if snapshot is not None and self.snapshots:
             state = self.snapshots[snapshot % len(self.snapshots)].loaded()
         for record in self.log[state.next_place : len(self.log) - unseen]:
@@ -309,4 +309,4 @@ def test_the_new_rules_do_decide_differently():
 
     assert isinstance(_decide_by_old_rules(cancel(), shipped), decider.Rejection)
     assert not isinstance(_decide_by_new_rules(cancel(), shipped), decider.Rejection)
-    assert isinstance(decider.evolve(shipped, Partition().decide(ship())), ShippedOrder | CancelledOrder)
+    assert isinstance(decider.evolve(shipped, PartitionState().decide(ship())), ShippedOrder | CancelledOrder)
