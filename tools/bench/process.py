@@ -87,7 +87,7 @@ class BenchProcess:
 
     def _runs(self) -> bool:
         probed = probe_http("127.0.0.1", self.health_port)
-        return probed.state == "running" if probed else accepts(self.http_port) and ".floor_" in self.module
+        return probed.state == "running" if probed else accepts(self.http_port) and ".floors." in self.module
 
     async def metrics(self) -> dict[str, float]:
         """Its metrics without labels, as the process has them now. Raises aiohttp.ClientError when it does not answer."""

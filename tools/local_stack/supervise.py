@@ -49,8 +49,9 @@ def run_stack(settings: Settings, make_stack: Callable[[StackFolder], Stack], *,
 def _log_to(folder: StackFolder) -> None:
     handler = logging.FileHandler(folder.logs / "supervisor.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
-    logging.getLogger("order_service").handlers = [handler]
-    logging.getLogger("order_service").setLevel(logging.INFO)
+    for ours in ("tools", "order_service"):
+        logging.getLogger(ours).handlers = [handler]
+        logging.getLogger(ours).setLevel(logging.INFO)
 
 
 def main() -> int:
