@@ -15,7 +15,8 @@ from prometheus_client import Counter, Histogram
 from event_schemas.positions import CommandPlace
 from event_schemas.topics import COMMANDS, MAX_COMMAND_BYTES
 from infra.errors import BrokerAway
-from infra.kafka.clients import MAX_BATCH_BYTES, broker_errors, new_producer, partition_of
+from infra.kafka.clients import MAX_BATCH_BYTES, broker_errors, new_producer
+from infra.kafka.partitioner import partition_of
 from infra.kafka.topic_guard import command_limit, wait_for_topics
 from infra.process.health import Health
 from infra.process.settings import Settings

@@ -11,7 +11,7 @@ from event_schemas.positions import Position
 from infra.event_log.command_outcomes import Outcome
 from infra.event_log.tail import LogTail
 from infra.http.problems import Problem
-from infra.kafka.clients import partition_of
+from infra.kafka.partitioner import partition_of
 from order_aggregate.partition_state import PartitionState
 from projections.queries.read_models import ReadModels
 from projections.queries.read_snapshot import Snapshot

@@ -14,7 +14,7 @@ from gateway.past_outcomes import Past
 from infra.event_log.command_outcomes import Outcome, Outcomes
 from infra.event_log.tail import LogTail
 from infra.http.problems import Problem
-from infra.kafka.clients import partition_of
+from infra.kafka.partitioner import partition_of
 from projections.queries.read_models import ReadModels
 from projections.queries.read_snapshot import Snapshot
 

@@ -9,7 +9,7 @@ nothing but a position then, and begin again from there when it reads.
 from collections.abc import Mapping
 
 from event_schemas.feed import FeedFilter
-from infra.kafka.clients import partition_of
+from infra.kafka.partitioner import partition_of
 from notifier.feed_event import FeedEvent, event_head
 from notifier.sink import FrameSink
 

@@ -13,7 +13,7 @@ from event_schemas.decoding import NewerSchema, Unreadable, decode_keyed_command
 from event_schemas.events import CommandRejectedRecord
 from infra.event_log.runs import run_from
 from infra.faust.fetches import Progress, Records
-from infra.kafka.clients import partitions_of_keys
+from infra.kafka.partitioner import partition_of_key
 from infra.process.health import Health
 from order_aggregate.assignment import Assignment
 from order_aggregate.partition_state import PartitionState
@@ -47,7 +47,7 @@ class CommandHandler:
 
     def __init__(self, health: Health, ports: Ports, *, partition_count: int) -> None:
         self._health = health
-        self._edges = ports
+        self._ports = ports
         self._partition_count = partition_count
         self._partitions: dict[int, PartitionState] = {}
         self._refused: frozenset[int] = frozenset()
@@ -64,7 +64,7 @@ class CommandHandler:
         return await self._take_over_some(partitions)
 
     async def _take_over_some(self, numbers: frozenset[int]) -> Mapping[int, int]:
-        assignment = await self._edges.take_over(numbers)
+        assignment = await self._ports.take_over(numbers)
         self._partitions |= assignment.partitions
         self._refused = frozenset(assignment.refused)
         # Looking again folds the whole partition, so it gets rarer.
@@ -100,7 +100,7 @@ class CommandHandler:
                 _HOLES.inc()
                 reopen[number] = partition.next_command
         await asyncio.gather(*appends)
-        self._edges.snapshots.take_due(self._partitions)  # nothing is in flight here
+        self._ports.snapshots.take_due(self._partitions)  # nothing is in flight here
         if self._refused and time.monotonic() > self._look_again_at:
             reopen |= await self._take_over_some(self._refused)
         return Progress({number: self._partitions[number].next_command for number in records}, reopen, frozenset(closed))
@@ -114,12 +114,11 @@ class CommandHandler:
         outgoing: list[Outgoing] = []
         repeated = rejected = 0
         stopped = False
-        lives_on = partitions_of_keys([kafka_record.key for kafka_record in run], self._partition_count)
-        for kafka_record, lives in zip(run, lives_on, strict=True):
+        for kafka_record in run:
             try:
-                command = _readable(kafka_record, lives)
+                command = _readable(kafka_record, self._partition_count)
             except Unreadable as error:
-                await self._edges.dead_letter(kafka_record, str(error))
+                await self._ports.dead_letter(kafka_record, str(error))
             except NewerSchema as error:
                 self._waits(number, f"{kafka_record.topic}-{number} at {kafka_record.offset}: {error}")
                 stopped = True
@@ -142,19 +141,20 @@ class CommandHandler:
 
     async def _append(self, number: int, partition: PartitionState, outgoing: list[Outgoing]) -> None:
         if outgoing:
-            last, next_place = outgoing[-1], await self._edges.appender.append(number, outgoing, partition.next_place)
+            last, next_place = outgoing[-1], await self._ports.appender.append(number, outgoing, partition.next_place)
             partition.acknowledged(next_place=next_place, command_offset=last.command_offset, command_id=last.command_id, value=last.value)
         _NEXT.labels(number).set(partition.next_command)
 
 
-def _readable(kafka_record: ConsumerRecord, partition: int | None) -> Command | InvalidCommand:
-    """The command, if it stands where its order lives: on `partition`, which its key says.
+def _readable(kafka_record: ConsumerRecord, partitions: int) -> Command | InvalidCommand:
+    """The command, if it stands where its order lives: on the partition of its key.
 
     Raises Unreadable for a misrouted one, and as `decode_command`.
     """
     command, key = decode_keyed_command(kafka_record.value)
     if kafka_record.key != key:
         raise Unreadable("is misrouted: its key is not its order_id")
+    partition = partition_of_key(key, partitions)
     if partition != kafka_record.partition:
         raise Unreadable(f"is misrouted: its order lives on partition {partition}")
     return command

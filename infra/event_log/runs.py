@@ -1,11 +1,14 @@
 """The unbroken run of a partition's records that a reader may take. Pure."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
-from aiokafka import ConsumerRecord
+from event_schemas.recorded import KafkaRecord
+
+RecordT = TypeVar("RecordT", bound=KafkaRecord)
 
 
-def run_from(next_offset: int, records: Sequence[ConsumerRecord]) -> tuple[Sequence[ConsumerRecord], bool]:
+def run_from(next_offset: int, records: Sequence[RecordT]) -> tuple[Sequence[RecordT], bool]:
     """The unbroken run that starts exactly at `next_offset`, and whether there was a hole.
 
     Lower offsets are dropped (done already); from the first hole on nothing is returned, and True says that the partition

@@ -2,8 +2,7 @@
 
 import logging
 import ssl
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,11 +23,6 @@ MAX_BATCH_BYTES = 900_000
 
 MAX_REQUEST_BYTES = 2 * 1024 * 1024
 """Largest request that is written: a dead letter may be larger than any record of ours."""
-
-_ID_BYTES = 36
-_WORTH_LANES = 5
-_WORD = struct.Struct("<I")
-_SEED, _M, _MASK = 0x9747B28C, 0x5BD1E995, 0xFFFFFFFF
 
 
 @contextmanager
@@ -127,53 +121,3 @@ def new_piece_reader(settings: Settings, client_id: str, *, wait_ms: int = 50) -
 def new_admin(settings: Settings, client_id: str) -> AIOKafkaAdminClient:
     """An admin client. Not started."""
     return AIOKafkaAdminClient(client_id=client_id, request_timeout_ms=10_000, **connection(settings))
-
-
-def partition_of(order_id: str, partitions: int) -> int:
-    """The partition on which an order's commands and records stand, in both topics: Kafka's own rule for its key."""
-    return partition_of_key(order_id.encode(), partitions)
-
-
-def partition_of_key(key: bytes, partitions: int) -> int:
-    """The same, of the key as it stands in the record."""
-    return (murmur2(key) & 0x7FFFFFFF) % partitions
-
-
-def partitions_of_keys(keys: Sequence[bytes | None], partitions: int) -> list[int | None]:
-    """The same, of many keys; None for a record without one, which may stand anywhere.
-
-    When all are as long as an id's text they are hashed together: each is a lane of 64 bits in one long integer, which takes a fifth
-    of the time.
-    """
-    ids = [key for key in keys if key is not None and len(key) == _ID_BYTES]
-    if len(ids) < max(len(keys), _WORTH_LANES):
-        return [None if key is None else partition_of_key(key, partitions) for key in keys]
-    return [(hashed & 0x7FFFFFFF) % partitions for hashed in _murmur2_of_ids(ids)]
-
-
-def _murmur2_of_ids(ids: Sequence[bytes]) -> tuple[int, ...]:
-    """`murmur2` of each. A lane's product of two numbers of 32 bits fits into it; what a shift lets in from the next is masked."""
-    count = len(ids)
-    lanes, words = struct.Struct(f"<{count}Q"), struct.unpack(f"<{_ID_BYTES // 4 * count}I", b"".join(ids))
-    low = int.from_bytes(b"\xff\xff\xff\xff\0\0\0\0" * count, "little")
-    hashed = int.from_bytes(lanes.pack(*[_SEED ^ _ID_BYTES] * count), "little")
-    for position in range(_ID_BYTES // 4):
-        mixed = int.from_bytes(lanes.pack(*words[position :: _ID_BYTES // 4]), "little") * _M & low
-        mixed = (mixed ^ (mixed >> 24 & low)) * _M & low
-        hashed = (hashed * _M & low) ^ mixed
-    hashed = (hashed ^ (hashed >> 13 & low)) * _M & low
-    return lanes.unpack((hashed ^ (hashed >> 15 & low)).to_bytes(8 * count, "little"))
-
-
-def murmur2(data: bytes) -> int:
-    """Kafka's hash of a key, as its own clients compute it; aiokafka's version of the same takes more steps."""
-    length = len(data)
-    whole = length & ~3
-    hashed = _SEED ^ length
-    for (word,) in _WORD.iter_unpack(data[:whole]):
-        mixed = word * _M & _MASK
-        hashed = (hashed * _M ^ (mixed ^ mixed >> 24) * _M) & _MASK
-    if length > whole:
-        hashed = (hashed ^ int.from_bytes(data[whole:], "little")) * _M & _MASK
-    hashed = (hashed ^ hashed >> 13) * _M & _MASK
-    return hashed ^ hashed >> 15

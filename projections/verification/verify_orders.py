@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 
 from event_schemas.recorded import RecordedMessage, classify
 from infra.event_log.reader import read_range
-from infra.kafka.clients import partition_of
+from infra.kafka.partitioner import partition_of
 from projections.store.checkpoints import read_checkpoints
 from projections.store.generations import Generation
 from projections.store.parked import ParkedState, find_parked

@@ -25,7 +25,8 @@ from event_schemas.events import (
     record_id,
 )
 from event_schemas.topics import COMMAND_OFFSET, PLACE
-from infra.kafka.clients import new_admin, new_producer, new_reader, partition_of
+from infra.kafka.clients import new_admin, new_producer, new_reader
+from infra.kafka.partitioner import partition_of
 from infra.process.settings import Settings
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -6,7 +6,8 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from event_schemas.commands import Command
 from event_schemas.topics import COMMANDS
-from infra.kafka.clients import new_producer, new_reader, partition_of
+from infra.kafka.clients import new_producer, new_reader
+from infra.kafka.partitioner import partition_of
 from infra.process.settings import Settings
 
 

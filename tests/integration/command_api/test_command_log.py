@@ -14,7 +14,8 @@ from aiokafka.errors import OutOfOrderSequenceNumber
 from command_api.command_log import CommandLog, NotAcknowledged
 from event_schemas.positions import CommandPlace
 from event_schemas.topics import COMMANDS
-from infra.kafka.clients import new_admin, partition_of
+from infra.kafka.clients import new_admin
+from infra.kafka.partitioner import partition_of
 from infra.process.health import Health
 from infra.process.settings import Settings
 from tests.support.service_process import eventually

@@ -11,7 +11,8 @@ from aiokafka.errors import MessageSizeTooLargeError, OutOfOrderSequenceNumber
 from command_api.command_log import CommandLog, CommandTooLarge
 from event_schemas.positions import CommandPlace
 from event_schemas.topics import COMMANDS, LARGEST_BATCH, MAX_COMMAND_BYTES, TOPICS
-from infra.kafka.clients import new_producer, partition_of
+from infra.kafka.clients import new_producer
+from infra.kafka.partitioner import partition_of
 from infra.kafka.topic_guard import connected_admin
 from infra.process.health import Health
 from infra.process.settings import Settings

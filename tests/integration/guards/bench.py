@@ -14,7 +14,8 @@ from event_schemas.topics import COMMANDS, EVENTS
 from infra.event_log.dead_letters import DeadLetters
 from infra.event_log.reader import log_beginnings, log_ends, read_range
 from infra.faust.fetches import Progress
-from infra.kafka.clients import new_reader, partition_of
+from infra.kafka.clients import new_reader
+from infra.kafka.partitioner import partition_of
 from infra.process.health import Health
 from infra.process.settings import Settings
 from order_aggregate.assignment import Assignment, take_over

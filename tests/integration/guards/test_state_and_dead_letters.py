@@ -11,7 +11,8 @@ from infra.errors import LogUnreadable
 from infra.event_log import dead_letters, partition_fold
 from infra.event_log import reader as log_reader
 from infra.event_log.dead_letters import read_dead_letters
-from infra.kafka.clients import new_reader, partition_of
+from infra.kafka.clients import new_reader
+from infra.kafka.partitioner import partition_of
 from order_aggregate import snapshots as snapshots_module
 from order_aggregate.command_handler import CommandHandler
 from order_aggregate.partition_state import PartitionState
@@ -39,7 +40,7 @@ async def _a_misrouted_command(bench):
 
 
 async def test_without_the_look_at_the_route_an_order_gets_a_second_history_on_another_partition(bench, monkeypatch):
-    monkeypatch.setattr("order_aggregate.command_handler._readable", lambda kafka_record, _lives_on: decode_command(kafka_record.value))
+    monkeypatch.setattr("order_aggregate.command_handler._readable", lambda kafka_record, _partitions: decode_command(kafka_record.value))
     key = await _a_misrouted_command(bench)
 
     assert key in [record.key for record in await bench.read(EVENTS)]

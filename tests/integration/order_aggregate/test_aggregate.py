@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from event_schemas.topics import AGGREGATE_GROUP, COMMANDS, DAY_MS, DEAD_LETTERS, EVENTS
-from infra.kafka.clients import connection, new_admin, new_producer, partition_of
+from infra.kafka.clients import connection, new_admin, new_producer
+from infra.kafka.partitioner import partition_of
 from infra.kafka.topic_guard import create_topics
 from order_aggregate.command_retention import delete_old_commands
 from tests.support.given import ORDER, Envelope, cancel, create, ship

@@ -4,7 +4,7 @@ from aiokafka.partitioner import murmur2 as reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.kafka.clients import murmur2, partition_of, partition_of_key, partitions_of_keys
+from infra.kafka.partitioner import murmur2, partition_of, partition_of_key
 
 
 @given(st.binary(max_size=50))
@@ -16,11 +16,3 @@ def test_the_hash_is_kafkas(key):
 def test_an_orders_partition_follows_from_its_key(order_id, partitions):
     assert partition_of(order_id, partitions) == (reference(order_id.encode()) & 0x7FFFFFFF) % partitions
     assert partition_of(order_id, partitions) == partition_of_key(order_id.encode(), partitions)
-
-
-_IDS = st.binary(min_size=36, max_size=36) | st.uuids().map(lambda key: str(key).encode())
-
-
-@given(st.lists(_IDS) | st.lists(st.none() | st.binary(max_size=50) | _IDS))
-def test_many_keys_lie_where_each_does(keys):
-    assert partitions_of_keys(keys, 12) == [None if key is None else partition_of_key(key, 12) for key in keys]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from event_schemas.feed import FeedFilter
 from event_schemas.positions import Position
-from infra.kafka.clients import partition_of
+from infra.kafka.partitioner import partition_of
 from notifier import live_end as live_end_module
 from notifier import replay as replay_module
 from notifier import subscription as subscription_module

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from event_schemas.events import Record
-from infra.kafka.clients import partition_of
+from infra.kafka.partitioner import partition_of
 from infra.process.settings import Settings
 from notifier.feed import Feed
 from tests.support.records import created, rejected, shipped

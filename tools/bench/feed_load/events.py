@@ -13,7 +13,8 @@ from aiokafka import AIOKafkaProducer
 from event_schemas.events import CommandRejected, CommandRejectedRecord, OrderShipped, OrderShippedRecord, Record, record_id
 from event_schemas.topics import COMMAND_OFFSET, EVENTS, PLACE
 from infra.event_log.reader import log_ends, stop_quietly
-from infra.kafka.clients import new_producer, new_reader, partition_of
+from infra.kafka.clients import new_producer, new_reader
+from infra.kafka.partitioner import partition_of
 from infra.process.settings import Settings
 
 _DUE = re.compile(rb'"correlation_id":"due-(\d+)"')

@@ -31,7 +31,8 @@ from event_schemas.events import (
 )
 from event_schemas.topics import COMMAND_OFFSET, EVENTS, PLACE
 from infra.event_log.reader import log_ends, stop_quietly
-from infra.kafka.clients import new_producer, new_reader, partition_of
+from infra.kafka.clients import new_producer, new_reader
+from infra.kafka.partitioner import partition_of
 from infra.process.settings import Settings
 
 _SPACE = UUID("6b1f0f52-6a0d-4b63-9a3c-0d0a3c1f2a77")

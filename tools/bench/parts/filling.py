@@ -14,7 +14,8 @@ from command_api.headers import CommandHeaders
 from command_api.identity import ANONYMOUS
 from event_schemas.topics import COMMANDS
 from infra.http.preferences import Preferences
-from infra.kafka.clients import new_producer, partition_of
+from infra.kafka.clients import new_producer
+from infra.kafka.partitioner import partition_of
 from infra.process.settings import Settings
 from tools.bench.orders import order_bodies
 

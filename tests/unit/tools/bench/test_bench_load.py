@@ -7,7 +7,7 @@ import pytest
 
 from event_schemas.commands import CreateOrderCommand
 from event_schemas.decoding import decode_command
-from infra.kafka.clients import partition_of
+from infra.kafka.partitioner import partition_of
 from notifier.websocket.connection import text_frame
 from tools.bench.feed_load.clients import FeedClient, frames_of, masked
 from tools.bench.feed_load.events import age_ms, event
