@@ -26,7 +26,7 @@ class Expected(Protocol):
 
 
 class Follower(Protocol):
-    """What follows the log for those who wait; gateway.follower has the real one."""
+    """Knows outcomes for requests that wait; projections.command_lookup.outcomes has the real one."""
 
     def is_ready(self) -> bool:
         """Whether the log's end is being read."""

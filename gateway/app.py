@@ -21,7 +21,6 @@ from gateway.back_pressure import CommandLag, GuardedLog
 from gateway.background import READS, announce, follow_log, serve_feed, watch_reads
 from gateway.direct_routes import ServeDirectly, direct_routes
 from gateway.dry_run import DryRun
-from gateway.follower import GatewayFollower
 from gateway.log_lag import LogLag
 from gateway.metrics import RequestMetrics
 from gateway.pages import create_docs_router, create_feed_demo_router, describe
@@ -40,8 +39,8 @@ from infra.process.tuning import bound_receive_buffer, bound_send_buffer
 from notifier.feed import Feed
 from notifier.sse.api import create_feed_router
 from notifier.sse.streams import SseStreams
-from projections.command_lookup.lookup import LogSide
-from projections.queries.api import create_query_router
+from projections.api import create_query_router
+from projections.command_lookup.outcomes import CommandOutcomes, LogSide
 from projections.queries.operations_api import create_operations_router
 from projections.queries.read_models import ReadModels
 
@@ -75,11 +74,8 @@ def openapi_document() -> dict[str, Any]:
     settings = Settings(DATABASE_URL=SecretStr("postgresql://nowhere"))
     health = Health("gateway")
     tail = LogTail(settings, "nobody", health=health)
-    routers = _routers(
-        CommandLog(settings, health),
-        _log_side(settings, tail),
-        _read_models(settings, LogLag(tail, RecordReader(settings, "nobody")), health),
-    )
+    reads = _read_models(settings, LogLag(tail, RecordReader(settings, "nobody")), health)
+    routers = _routers(CommandLog(settings, health), CommandOutcomes(reads, _log_side(settings, tail)), tail, reads)
     return describe(create_app(health, [*routers, create_feed_router(_streams(settings, tail))]))
 
 
@@ -87,12 +83,11 @@ def _log_side(settings: Settings, tail: LogTail) -> LogSide:
     return LogSide(tail, Outcomes(tail), RecordReader(settings, "order-gateway-places"))
 
 
-def _routers(commands: CommandAppender, log: LogSide, reads: ReadModels | None) -> list[APIRouter]:
-    follower = GatewayFollower(log.tail, log.outcomes, reads)
+def _routers(commands: CommandAppender, outcomes: CommandOutcomes, tail: LogTail, reads: ReadModels | None) -> list[APIRouter]:
     if reads is None:
-        return [create_command_router(commands, follower=follower)]
-    posts = create_command_router(commands, follower=follower, rehearse=DryRun(log.tail, reads))
-    return [posts, create_query_router(reads, log), create_operations_router(reads.pool)]
+        return [create_command_router(commands, follower=outcomes)]
+    posts = create_command_router(commands, follower=outcomes, rehearse=DryRun(tail, reads))
+    return [posts, create_query_router(reads, outcomes), create_operations_router(reads.pool)]
 
 
 def _create_health_router(health: Health) -> APIRouter:
@@ -136,10 +131,11 @@ async def serve(settings: Settings) -> None:
     lag = LogLag(tail, RecordReader(settings, "order-gateway-ages"))
     reads = _read_models(settings, lag, health)
     log = _log_side(settings, tail)
+    outcomes = CommandOutcomes(reads, log)
     guarded = GuardedLog(commands, backlog, oldest_s=settings.max_backlog_age_s)
     streams = _streams(settings, tail)
     feed = [create_feed_router(streams), create_feed_demo_router(settings.feed_port)]
-    server = _Server(_uvicorn_config(create_app(health, [*_routers(guarded, log, reads), *feed])))
+    server = _Server(_uvicorn_config(create_app(health, [*_routers(guarded, outcomes, tail, reads), *feed])))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop, server, log.outcomes, streams)
     listener = _listen(settings)
@@ -152,7 +148,7 @@ async def serve(settings: Settings) -> None:
                 backlog.run(),
                 follow_log(tail, health),
                 serve_feed(tail, streams),
-                announce(commands, GatewayFollower(tail, log.outcomes, reads), looked, health),
+                announce(commands, outcomes, looked, health),
             ]
             work += [watch_reads(reads, looked, health)] if reads else []
             background = [tasks.create_task(part) for part in work]

@@ -5,15 +5,14 @@ import logging
 
 from command_api.command_log import CommandLog
 from event_schemas.codes import Code
-from gateway.follower import GatewayFollower
 from infra.errors import BrokerAway
 from infra.event_log.tail import LogTail
 from infra.http.problems import Problem
 from infra.process.exits import end_process
 from infra.process.health import Health
 from notifier.sse.streams import SseStreams
+from projections.command_lookup.outcomes import CommandOutcomes
 from projections.queries.read_models import ReadModels
-from projections.queries.read_snapshot import Snapshot
 
 READS = "read models"
 _log = logging.getLogger(__name__)
@@ -22,10 +21,10 @@ _JAMMED_AFTER_LOOKS = 6
 """About half a minute, since each failed look takes up to 3 s."""
 
 
-async def announce(commands: CommandLog, follower: GatewayFollower, looked: asyncio.Event, health: Health) -> None:
+async def announce(commands: CommandLog, outcomes: CommandOutcomes, looked: asyncio.Event, health: Health) -> None:
     """Say that the gateway has started, once commands can be appended, outcomes are followed and the read side was looked at."""
     await commands.opened()
-    await follower.ready()
+    await outcomes.ready()
     await looked.wait()
     health.started()
 
@@ -60,7 +59,7 @@ async def watch_reads(reads: ReadModels, looked: asyncio.Event, health: Health) 
     try:
         while True:
             try:
-                foreign = (await reads.read(_foreign)).found
+                foreign = await reads.foreign()
                 failed = 0
                 if foreign and foreign != told:
                     _log.warning("reads go on from rows that are not followed by this release: %s", foreign)
@@ -80,8 +79,3 @@ async def _end_if_jammed(reads: ReadModels, failed: int) -> None:
     """A pool that gives no connection while PostgreSQL answers would refuse every read for ever; a new process has a new pool."""
     if failed >= _JAMMED_AFTER_LOOKS and await reads.reachable():
         end_process(f"{failed} looks at the read models failed in a row, though PostgreSQL answers: the pool of connections is jammed")
-
-
-async def _foreign(snapshot: Snapshot) -> str | None:
-    """Opening the snapshot is what is tried; why it is not of the live rows of this release's folds, if so."""
-    return snapshot.foreign

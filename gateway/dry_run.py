@@ -14,9 +14,7 @@ from infra.http.problems import Problem
 from infra.kafka.partitioner import partition_of
 from order_aggregate.partition_state import PartitionState
 from projections.queries.read_models import ReadModels
-from projections.queries.read_snapshot import Snapshot
-from projections.queries.sql import find_history
-from projections.store.parked import parked_tables
+from projections.queries.sql import find_complete_history
 from projections.tables.order_history import HistoryEntry
 
 NOT_DECIDED = -1
@@ -37,16 +35,12 @@ class DryRun:
             raise Problem(Code.READ_MODEL_UNAVAILABLE, "the event log can't be read yet: try again", headers={"Retry-After": "1"})
         partition = partition_of(str(command.order_id), len(ends))
         position = Position.of(self.tail.identity, {partition: ends[partition]}).token()
-        read = await self.reads.read(partial(_history, command=command, partition=partition), position=position)
+        read = await self.reads.read(partial(find_complete_history, order_id=command.order_id, partition=partition), position=position)
         (history, held) = read.found
+        if history is None:
+            detail = "a record of this order is parked, so that its history is not complete: see the operator"
+            raise Problem(Code.READ_MODEL_BEHIND, detail)
         return rehearse(command, history, partition), held
-
-
-async def _history(snapshot: Snapshot, *, command: Command, partition: int) -> tuple[Sequence[HistoryEntry], str]:
-    if "order_history" in await parked_tables(snapshot.connection, snapshot.schema, command.order_id):
-        raise Problem(Code.READ_MODEL_BEHIND, "a record of this order is parked, so that its history is not complete: see the operator")
-    held = Position.of(snapshot.identity, {partition: snapshot.next_offsets.get(partition, 0)}).token()
-    return await find_history(snapshot, command.order_id), held
 
 
 def rehearse(command: Command, history: Sequence[HistoryEntry], partition: int) -> Outcome:

@@ -55,6 +55,11 @@ class Outcome:
             command_offset=command_offset,
         )
 
+    @classmethod
+    def of_row(cls, row: object) -> "Outcome":
+        """The outcome that a row of a read model holds: its columns have the names of the fields here."""
+        return cls(**{name: getattr(row, name) for name in cls.__slots__})
+
 
 class Outcomes:
     """What the tail has seen of commands since it started. Everything here happens on the loop, without an await in between."""

@@ -9,11 +9,9 @@ from event_schemas.positions import CommandPlace, NoToken
 from infra.http.disconnects import watching
 from infra.http.preferences import Preferences, read_preferences
 from infra.http.problems import Problem
-from projections.command_lookup.lookup import CommandLookup, LogSide
-from projections.command_lookup.traces import Traces
-from projections.queries.documented import documented
+from projections.command_lookup.outcomes import CommandOutcomes
 from projections.queries.read_models import ReadModels
-from projections.queries.request_parts import PositionToken, invalid_parameter, uuid_or_none
+from projections.queries.request_parts import PositionToken, documented, invalid_parameter, uuid_or_none
 from projections.queries.views import CommandView, TraceView
 
 _APPLIED = {
@@ -25,9 +23,8 @@ _PREFER = "`wait=N`: wait at most N seconds, 30 at most, for the outcome"
 _ID = "A command id, an order id or a correlation id"
 
 
-def add_command_routes(router: APIRouter, reads: ReadModels, log: LogSide | None) -> None:
+def add_command_routes(router: APIRouter, reads: ReadModels, outcomes: CommandOutcomes) -> None:
     """Add the routes to the query API's."""
-    lookup, traces = CommandLookup(reads, log), Traces(reads, log)
 
     @router.get("/commands/{command_id}", responses=documented(Code.COMMAND_UNKNOWN, Code.BROKER_UNAVAILABLE, headers=_APPLIED))
     async def get_command(  # noqa: PLR0913 - FastAPI reads the request's parts from them
@@ -44,11 +41,11 @@ def add_command_routes(router: APIRouter, reads: ReadModels, log: LogSide | None
         known, place = uuid_or_none(command_id), _place(submitted)
         preferences = Preferences(wait_s=read_preferences(request.scope["headers"]).wait_s)
         if known is None:
-            raise Problem(Code.COMMAND_UNKNOWN, "a command id is a UUID in canonical lower-case form", headers=await lookup.freshness())
+            raise Problem(Code.COMMAND_UNKNOWN, "a command id is a UUID in canonical lower-case form", headers=await reads.freshness())
         async with watching(request.receive) as gone:
             wait_s = preferences.wait_s or 0
             try:
-                read = await lookup.find(known, submitted=place, position=position, wait_s=wait_s, gone=gone)
+                read = await outcomes.find(known, submitted=place, position=position, wait_s=wait_s, gone=gone)
             except Problem as problem:
                 problem.headers |= preferences.headers
                 raise
@@ -60,7 +57,7 @@ def add_command_routes(router: APIRouter, reads: ReadModels, log: LogSide | None
         response: Response, wanted: Annotated[str, Query(alias="id", description=_ID, min_length=1, max_length=200)]
     ) -> TraceView:
         """What became of one command, of all commands of an order, or of all that share a correlation id, with the log's times."""
-        read = await traces.find(wanted)
+        read = await outcomes.trace(wanted)
         response.headers.update(read.headers)
         return TraceView(items=read.found)
 

@@ -15,11 +15,10 @@ from infra.faust.fetches import Progress, Records
 from infra.postgres.connections import DatabaseSession
 from infra.postgres.table_fold import Refused
 from infra.process.health import Health
-from projections.live.log_recheck import LogRecheck, LogWitness
+from projections.live.log_witness import LogRecheck, LogWitness
 from projections.live.runs import Run, run_at
 from projections.store.checkpoints import lock_checkpoints, read_checkpoints, save_checkpoints
-from projections.store.generations import Generation, all_generations, ensure_live_generation, live_generation
-from projections.store.missing_step import foreign_folds
+from projections.store.generations import Generation, all_generations, ensure_live_generation, foreign_folds, live_generation
 from projections.store.parked import Parked, held_orders, park
 from projections.tables.registry import FOLD_VERSION
 

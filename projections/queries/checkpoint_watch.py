@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import psycopg
 from prometheus_client import Gauge
 
-from projections.queries.readable import Rebuilding
+from projections.queries.read_snapshot import Rebuilding
 
 POLL_S = 0.01
 _waiting = Gauge("orders_reads_waiting", "Reads that wait until the read models hold a position")

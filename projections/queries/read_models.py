@@ -18,10 +18,9 @@ from infra.http.problems import Problem
 from infra.postgres.connections import connection_arguments, database_address
 from infra.process.settings import Settings
 from projections.queries.checkpoint_watch import CheckpointWatch
-from projections.queries.read_snapshot import ForeignPosition, LogEnd, Snapshot, open_snapshot
-from projections.queries.readable import Rebuilding
+from projections.queries.read_snapshot import ForeignPosition, LogEnd, ReadSnapshot, Rebuilding, open_snapshot
 from projections.queries.request_parts import invalid_parameter
-from projections.rebuild.report import rebuild_report
+from projections.rebuild.status import rebuild_report
 
 ANSWER_S = 3.0
 """Longest that a read may take before PostgreSQL counts as unavailable."""
@@ -31,7 +30,7 @@ WAIT_S = 5.0
 _POSITION, _LAG, _RETRY_AFTER = "Orders-Position", "Orders-Lag", "Retry-After"
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-Query = Callable[[Snapshot], Awaitable[T]]
+Query = Callable[[ReadSnapshot], Awaitable[T]]
 
 
 @dataclass(frozen=True)
@@ -140,6 +139,14 @@ class ReadModels:
                 raise invalid_parameter("position", str(error)) from error
         raise self._unavailable()
 
+    async def freshness(self, *, position: str | None = None) -> Mapping[str, str]:
+        """The headers of an answer that looks nothing up; returns once `position` is held. Raises Problem as `read`."""
+        return (await self.read(_nothing, position=position)).headers
+
+    async def foreign(self) -> str | None:
+        """Why other rows than the live ones of this release's folds are read; None when these are. Raises Problem as `read`."""
+        return (await self.read(_foreign)).found
+
     async def reachable(self) -> bool:
         """Whether PostgreSQL answers on a connection of its own, whatever has become of the pool's."""
         try:
@@ -198,6 +205,14 @@ class ReadModels:
     def _unavailable(self) -> Problem:
         detail = f"PostgreSQL does not answer at {self._address}: try again, nothing is lost"
         return Problem(Code.READ_MODEL_UNAVAILABLE, detail, headers={_RETRY_AFTER: "2"})
+
+
+async def _nothing(_: ReadSnapshot) -> None:
+    """That the snapshot can be opened and holds the position is all that is asked."""
+
+
+async def _foreign(snapshot: ReadSnapshot) -> str | None:
+    return snapshot.foreign
 
 
 def _parsed(token: str) -> Position:

@@ -1,4 +1,4 @@
-"""The parts of a request that the queries read, and how their refusals look."""
+"""The parts of a request that the queries read, how their refusals look, and what OpenAPI says of every read."""
 
 import re
 from datetime import date
@@ -10,12 +10,16 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from event_schemas.codes import Code
 from event_schemas.values import CustomerId, Time
-from infra.http import problems
-from infra.http.problems import Problem
+from infra.http.problems import Problem, problem_responses
 from projections.queries.sql import OrderStatus
 
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_EVERYWHERE = (Code.VALIDATION_FAILED, Code.READ_MODEL_BEHIND, Code.READ_MODEL_UNAVAILABLE, Code.REBUILDING)
+FRESHNESS = {
+    "Orders-Position": {"description": "The position up to which this answer is complete", "schema": {"type": "string"}},
+    "Orders-Lag": {"description": "Age in seconds of the oldest record not applied, 0 if none", "schema": {"type": "number"}},
+}
 
 
 def _day(value: object) -> object:
@@ -70,6 +74,6 @@ def uuid_or_none(text: str) -> UUID | None:
     return value if str(value) == text else None
 
 
-def problem_responses(*codes: Code) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of the refusals of a route, in the shape of FastAPI's `responses`."""
-    return problems.problem_responses(codes)
+def documented(*codes: Code, headers: dict[str, Any] | None = None, **ok: Any) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route, in the shape of FastAPI's `responses`: `codes` come beside those of every read."""
+    return {200: {"headers": FRESHNESS | (headers or {}), **ok}, **problem_responses((*codes, *_EVERYWHERE), FRESHNESS)}

@@ -1,5 +1,7 @@
 """How far a rebuild is: kept in PostgreSQL each second, so that the command line, its `--json` and the operations endpoint agree."""
 
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,10 +20,20 @@ _ALL = (
     "select schema, phase, targets, rate, eta_s, problem, extract(epoch from now() - updated_at)::float8 as age_s "
     "from projections.rebuilds order by started_at, schema"
 )
+_WINDOW_S = 10.0
 
 
 @dataclass(frozen=True)
-class Progress:
+class Reached:
+    """A worker has folded this partition up to here; `saved`: and written it."""
+
+    partition: int
+    next_offset: int
+    saved: bool
+
+
+@dataclass(frozen=True)
+class RebuildProgress:
     """A moment of a rebuild. `records` of `total` are folded; `rate` in records a second; `eta_s`: seconds left, None if unknown."""
 
     schema: str
@@ -60,7 +72,7 @@ async def begin_progress(connection: AsyncConnection[Any], schema: str, targets:
     await connection.execute(_BEGIN, (schema, [targets[partition] for partition in sorted(targets)]))
 
 
-async def keep_progress(connection: AsyncConnection[Any], progress: Progress, problem: str | None = None) -> None:
+async def keep_progress(connection: AsyncConnection[Any], progress: RebuildProgress, problem: str | None = None) -> None:
     """This is how far it is now; `problem`: why it stopped."""
     await connection.execute(_SAVE, (progress.phase, progress.rate, progress.eta_s, problem, progress.schema))
 
@@ -72,3 +84,31 @@ async def kept_progress(connection: AsyncConnection[Any]) -> list[KeptProgress]:
         return []
     async with connection.cursor(row_factory=class_row(KeptProgress)) as cursor:
         return await (await cursor.execute(_ALL)).fetchall()
+
+
+class Meter:
+    """Where each partition is, and how fast all of them go together."""
+
+    def __init__(self, schema: str, ends: Mapping[int, int], next_offsets: Mapping[int, int]) -> None:
+        self.schema = schema
+        self.ends = dict(ends)
+        self.next_offsets = dict(next_offsets)
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def reached(self, reached: Reached) -> None:
+        """A worker has folded that far. After a kill it may be less than before: what was not saved is repeated."""
+        self.next_offsets[reached.partition] = reached.next_offset
+
+    def now(self, phase: Phase) -> RebuildProgress:
+        """The progress at this moment."""
+        records = sum(min(offset, self.ends.get(partition, 0)) for partition, offset in self.next_offsets.items())
+        total = sum(self.ends.values())
+        moment = time.monotonic()
+        self._seen.append((moment, records))
+        while len(self._seen) > 2 and self._seen[0][0] < moment - _WINDOW_S:
+            self._seen.popleft()
+        since, before = self._seen[0]
+        rate = max(0.0, (records - before) / (moment - since)) if moment > since else 0.0
+        left = total - records
+        eta = 0.0 if not left and phase == "done" else left / rate if rate else None
+        return RebuildProgress(self.schema, phase, records, total, rate, eta)

@@ -24,10 +24,9 @@ from infra.postgres.connections import connection_arguments
 from infra.postgres.table_definition import Key
 from infra.process.settings import Settings
 from projections.live.log_witness import KafkaWitness
-from projections.rebuild.catch_up import catch_up
-from projections.rebuild.choice import Refused, choose_target
+from projections.rebuild.choice import LeftAlone, LiveWait, OperationRefused, choose_target
 from projections.rebuild.comparison import TableComparison, compare_generations, compare_rows
-from projections.rebuild.live_wait import LeftAlone, LiveWait
+from projections.rebuild.writer import catch_up
 from projections.store.advisory_locks import maintenance
 from projections.store.checkpoints import read_checkpoints
 from projections.store.generations import Generation, live_generation, set_state
@@ -69,7 +68,7 @@ class Promoter:
     async def promote(self, schema: str | None, *, accept_differences: bool, back: bool = False) -> Promotion:
         """Make `schema` the live one; None: the newest that is ready or, `back`, the one that was live before.
 
-        Raises Refused, Different, claims.Busy, and errors of Kafka and PostgreSQL. Whatever is raised, the pointer has not moved.
+        Raises OperationRefused, Different, Busy, and errors of Kafka and PostgreSQL. Whatever is raised, the pointer has not moved.
         """
         async with self._open() as (connection, reader):
             target = await choose_target(connection, schema, back=back)
@@ -108,7 +107,7 @@ class Promoter:
         """Why the two can't stand at equal offsets; None when they can."""
         witness = KafkaWitness(lambda: new_piece_reader(self._settings, "projections-witness"))
         if objections := await witness.objections(await read_checkpoints(connection, target.schema)):
-            raise Refused(f"{target.schema} does not belong to this log: " + "; ".join(objections.values()))
+            raise OperationRefused(f"{target.schema} does not belong to this log: " + "; ".join(objections.values()))
         if live.partitions != target.partitions:
             return f"the live generation has {live.partitions} partitions, the new one {target.partitions}"
         objections = await witness.objections(await read_checkpoints(connection, live.schema))
@@ -172,7 +171,7 @@ class Promoter:
     async def _approach(self, connection: AsyncConnection[Any], reader: AIOKafkaConsumer, live: Generation, target: Generation) -> None:
         """Bring the new generation near the live one, and wait until that is as far as the new one.
 
-        Raises Refused, or LeftAlone, when the live one does not come up.
+        Raises OperationRefused, or LeftAlone, when the live one does not come up.
         """
         wait = LiveWait(live, target)
         while True:
@@ -191,10 +190,10 @@ class Promoter:
         await catch_up(connection, reader, target.schema, ends, given_up_in=live.schema, applied=self._note)
 
     async def _equalise(self, connection: AsyncConnection[Any], reader: AIOKafkaConsumer, live: Generation, target: Generation) -> None:
-        """Bring both to equal offsets; writers wait meanwhile. Raises Refused when the live one is behind after all."""
+        """Bring both to equal offsets; writers wait meanwhile. Raises OperationRefused when the live one is behind after all."""
         await self._follow(connection, reader, live, target)
         if await _apart(connection, live.schema, target.schema) != (0, 0):
-            raise Refused("the live generation fell back while it was held: try again")
+            raise OperationRefused("the live generation fell back while it was held: try again")
 
     def _note(self, records: Sequence[RecordedMessage]) -> None:
         if self._touched is None:
@@ -211,7 +210,7 @@ class Promoter:
                     if await _held(connection):
                         yield connection
                         return
-            raise Refused("the workers could not be held for a moment: try again when there is less to do")
+            raise OperationRefused("the workers could not be held for a moment: try again when there is less to do")
 
     async def _switch(self, connection: AsyncConnection[Any], live: Generation | None, target: Generation) -> None:
         """Move readers and writers over, in the caller's transaction."""

@@ -16,13 +16,10 @@ from infra.kafka.clients import new_reader
 from infra.kafka.topic_guard import check_topics
 from infra.postgres.connections import connection_arguments
 from infra.process.settings import Settings
-from projections.rebuild.catch_up import catch_up
-from projections.rebuild.fleet import Fleet, RebuildStopped
 from projections.rebuild.indexing import make_indexes
-from projections.rebuild.meter import Meter
-from projections.rebuild.progress import Progress, begin_progress, keep_progress
-from projections.rebuild.worker import Share
-from projections.rebuild.writer import NewerRecord, Poison
+from projections.rebuild.progress import Meter, RebuildProgress, begin_progress, keep_progress
+from projections.rebuild.workers import Fleet, RebuildStopped, Share
+from projections.rebuild.writer import NewerRecord, Poison, catch_up
 from projections.store.advisory_locks import maintenance
 from projections.store.checkpoints import Checkpoint, read_checkpoints
 from projections.store.generations import Generation, all_generations, create_generation, live_generation, lock_list, set_state
@@ -32,7 +29,7 @@ TAIL = 1_000
 """Records behind the log's end below which a rebuild leaves the rest to the promotion."""
 _KEEP_S = 1.0
 
-Watch = Callable[[Progress], None]
+Watch = Callable[[RebuildProgress], None]
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class Rebuild:
             try:
                 await self._fill(connection, reader, generation, ends)
             except (RebuildStopped, LogUnreadable, NewerRecord, Poison) as error:
-                stopped = Progress(generation.schema, "stopped", 0, 0, 0.0, None)
+                stopped = RebuildProgress(generation.schema, "stopped", 0, 0, 0.0, None)
                 await keep_progress(connection, stopped, str(error))
                 raise RebuildStopped(str(error)) from error
             return Generation(generation.schema, generation.fold_version, generation.partitions, "ready")

@@ -1,4 +1,4 @@
-"""Which generations there are, how far each is, and what is parked in them."""
+"""Which generations there are, how far each is, what is parked in them, and how far a rebuild is."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -60,3 +60,19 @@ async def lag_of(reader: AIOKafkaConsumer, next_offsets: Mapping[int, int]) -> t
     async for _, found in read_ranges(reader, {partition: (offset, offset + 1) for partition, offset in behind.items()}):
         oldest.append(found[0].timestamp)
     return records, max(0.0, time.time() - min(oldest) / 1000) if oldest else 0.0
+
+
+async def rebuild_report(connection: AsyncConnection[Any]) -> dict[str, Any] | None:
+    """Phase, records folded of all, and the seconds left of the newest rebuild; None when none is known."""
+    status = await read_status(connection)
+    if not status.rebuilds:
+        return None
+    rebuild = status.rebuilds[-1]
+    targets = dict(enumerate(rebuild.targets))
+    held = next((one.next_offsets for one in status.generations if one.generation.schema == rebuild.schema), {})
+    return {
+        "phase": "interrupted" if rebuild.interrupted else rebuild.phase,
+        "records": sum(min(offset, targets.get(partition, 0)) for partition, offset in held.items()),
+        "total": sum(targets.values()),
+        "eta_seconds": None if rebuild.eta_s is None else round(rebuild.eta_s, 1),
+    }

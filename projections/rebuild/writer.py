@@ -1,23 +1,30 @@
-"""Applying the log to one partition of a generation that is not live: the same runs and folds as the live path, in large pieces.
+"""Applying the log to a generation that is not live: the same runs and folds as the live path, in large pieces.
 
 It is silent: it writes to the generation's schema and nowhere else. Unreadable records are passed by; the live path keeps
 them among the dead letters.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 from uuid import UUID
 
-from aiokafka import ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from psycopg import AsyncConnection
 
+from event_schemas.recorded import RecordedMessage
 from event_schemas.topics import EVENTS
 from infra.errors import LogUnreadable
+from infra.event_log.reader import read_ranges
 from projections.live.runs import run_at
 from projections.rebuild.table_filling import TableFilling
-from projections.store.checkpoints import Checkpoint, lock_checkpoints, save_checkpoints
+from projections.store.checkpoints import Checkpoint, lock_checkpoints, read_checkpoints, save_checkpoints
 from projections.store.parked import Parked, discarded_offsets, held_orders, park
 from projections.tables.registry import TABLES
+
+_PIECE = 1_000
+_SAVE_RECORDS = 10_000
+
+Applied = Callable[[Sequence[RecordedMessage]], None]
 
 
 class Poison(Exception):
@@ -119,3 +126,38 @@ async def open_writer(  # noqa: PLR0913 - as above
         for table, offsets in (await discarded_offsets(connection, given_up_in, partition)).items():
             discarded[table] = discarded.get(table, frozenset()) | offsets
     return GenerationWriter(connection, schema, checkpoint, bare=bare, held=held, discarded=discarded, skip_poison=skip_poison)
+
+
+async def catch_up(  # noqa: PLR0913 - two connections, what to follow, and how
+    connection: AsyncConnection[Any],
+    reader: AIOKafkaConsumer,
+    schema: str,
+    targets: Mapping[int, int],
+    *,
+    skip_poison: bool = True,
+    given_up_in: str | None = None,
+    applied: Applied | None = None,
+) -> None:
+    """Apply the log to this generation up to these offsets; what is further stays. `applied` is told each run.
+
+    Raises LogUnreadable, NewerRecord, Poison unless it is to be skipped, and Overtaken when someone else writes the generation.
+    """
+    behind = {
+        checkpoint.partition: checkpoint
+        for checkpoint in await read_checkpoints(connection, schema)
+        if checkpoint.next_offset < targets.get(checkpoint.partition, 0)
+    }
+    if not behind:
+        return
+    writers: dict[int, GenerationWriter] = {}
+    for partition, checkpoint in behind.items():
+        writers[partition] = await open_writer(connection, schema, checkpoint, bare=False, skip_poison=skip_poison, given_up_in=given_up_in)
+    ranges = {partition: (checkpoint.next_offset, targets[partition]) for partition, checkpoint in behind.items()}
+    async for partition, records in read_ranges(reader, ranges, max_records=_PIECE):
+        counted = await writers[partition].take(records)
+        if applied:
+            applied(counted)
+        if writers[partition].unsaved >= _SAVE_RECORDS:
+            await writers[partition].save()
+    for writer in writers.values():
+        await writer.save()

@@ -10,10 +10,9 @@ from psycopg import AsyncConnection
 from infra.postgres.table_definition import TableDefinition
 from infra.postgres.table_fold import fold, keyed
 from infra.postgres.table_sql import load_rows, save_rows
-from projections.rebuild.choice import Refused
+from projections.rebuild.choice import OperationRefused
 from projections.store.checkpoints import lock_checkpoints
-from projections.store.generations import Generation, all_generations, live_generation
-from projections.store.missing_step import foreign_folds
+from projections.store.generations import Generation, all_generations, foreign_folds, live_generation
 from projections.store.parked import Parked, find_parked, set_state, unpark
 from projections.tables.registry import FOLD_VERSION, TABLES
 
@@ -30,14 +29,14 @@ class Unparked:
 
 
 async def retry(connection: AsyncConnection[Any], order_id: UUID, *, table: str | None = None, schema: str | None = None) -> list[Unparked]:
-    """Fold the order's parked records again, as far as the folds take them. Raises Refused when none is parked."""
+    """Fold the order's parked records again, as far as the folds take them. Raises OperationRefused when none is parked."""
     return await _settle(connection, order_id, table=table, schema=schema, discard=False)
 
 
 async def discard(
     connection: AsyncConnection[Any], order_id: UUID, *, table: str | None = None, schema: str | None = None
 ) -> list[Unparked]:
-    """Give up the first record of this order that the fold can't take, then fold what waits behind it. Raises Refused as `retry`.
+    """Give up the first record of this order that the fold can't take, then fold what waits behind it. Raises OperationRefused as `retry`.
 
     It stays listed as discarded, so that `verify` and a rebuild know. A second one behind it parks the order again.
     """
@@ -60,7 +59,7 @@ async def _settle(
                 done.append(await _work_off(connection, generation.schema, definition, queue, discard=discard))
     if not done:
         where = f" in {table}" if table else ""
-        raise Refused(f"no record of order {order_id} is parked{where}: `./orders projections parked` shows those that are")
+        raise OperationRefused(f"no record of order {order_id} is parked{where}: `./orders projections parked` shows those that are")
     return done
 
 
@@ -69,11 +68,11 @@ async def _generation(connection: AsyncConnection[Any], schema: str | None) -> G
     known = {generation.schema: generation for generation in await all_generations(connection)}
     chosen = live if schema is None else known.get(schema)
     if chosen is None:
-        raise Refused(f"there is no generation {schema or 'that is live'}: `./orders projections status` shows which there are")
+        raise OperationRefused(f"there is no generation {schema or 'that is live'}: `./orders projections status` shows which there are")
     if chosen.fold_version != FOLD_VERSION and chosen == live:
-        raise Refused(foreign_folds(chosen, list(known.values()), fold_version=FOLD_VERSION))
+        raise OperationRefused(foreign_folds(chosen, list(known.values()), fold_version=FOLD_VERSION))
     if chosen.fold_version != FOLD_VERSION:
-        raise Refused(f"{chosen.schema} is of fold version {chosen.fold_version}, this release folds version {FOLD_VERSION}")
+        raise OperationRefused(f"{chosen.schema} is of fold version {chosen.fold_version}, this release folds version {FOLD_VERSION}")
     return chosen
 
 

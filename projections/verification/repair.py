@@ -17,9 +17,8 @@ from projections.store.checkpoints import Checkpoint, lock_checkpoints, save_che
 from projections.store.generations import live_generation
 from projections.store.parked import Parked, held_orders, park, unpark
 from projections.tables.registry import TABLES
-from projections.verification.drift import Drift, delete_by_text, drifted_rows, text_key
+from projections.verification.drift import Drift, Findings, delete_by_text, drifted_rows, text_key
 from projections.verification.refold import fold_on
-from projections.verification.verification import Findings
 
 _TABLES: Mapping[str, TableDefinition[Any]] = {table.name: table for table in TABLES}
 

@@ -17,9 +17,8 @@ from projections.store.checkpoints import read_checkpoints
 from projections.store.generations import Generation
 from projections.store.parked import ParkedState, find_parked
 from projections.tables.registry import TABLES
-from projections.verification.drift import Drift, drifted_rows, keys_where, text_key
+from projections.verification.drift import Drift, Findings, Watch, drifted_rows, keys_where, text_key
 from projections.verification.refold import Refold
-from projections.verification.verification import Findings, Watch
 
 OF_ONE_ORDER = tuple(table for table in TABLES if "order_id" in table.columns)
 """The tables whose rows depend on one order alone."""

@@ -304,14 +304,14 @@ MUTATIONS_OF_THE_EDGES = (
     ),
     Mutation(
         "reads: rows of later folds",
-        "projections/queries/readable.py",
+        "projections/queries/read_snapshot.py",
         "[live] if live.fold_version < FOLD_VERSION else []",
         "[live]",
         _READABLE + "test_rows_of_later_folds_are_not_read_but_those_that_were_live_before_are",
     ),
     Mutation(
         "promotion: live rows that nobody moves on",
-        "projections/rebuild/live_wait.py",
+        "projections/rebuild/choice.py",
         "max(waited_s - LIVE_S, still_s - STILL_S) > 0:",
         "False:",
         "tests/unit/projections/test_live_wait.py::test_rows_of_other_folds_that_stand_still_count_as_left_alone",

@@ -17,11 +17,7 @@ from infra.kafka.clients import new_piece_reader
 from infra.postgres.connections import connection_arguments, database_address, reason_of
 from infra.process.settings import Settings
 from order_service.stack.running import stack_settings
-from projections.rebuild.choice import Refused
-from projections.rebuild.fleet import RebuildStopped
-from projections.rebuild.status import Status, lag_of, read_status
-from projections.rebuild.writer import NewerRecord, Overtaken, Poison
-from projections.store.advisory_locks import Busy
+from projections.operations import Busy, NewerRecord, OperationRefused, Overtaken, Poison, RebuildStopped, Status, lag_of, read_status
 
 T = TypeVar("T")
 
@@ -30,7 +26,7 @@ def asked(question: Coroutine[Any, Any, T]) -> T:
     """The answer; ends the command with one line that says why there is none."""
     try:
         return asyncio.run(question)
-    except (Refused, Busy, RebuildStopped, Poison, NewerRecord, Overtaken, LogUnreadable, DatabaseAway) as error:
+    except (OperationRefused, Busy, RebuildStopped, Poison, NewerRecord, Overtaken, LogUnreadable, DatabaseAway) as error:
         fail(str(error), 1)
     except psycopg.OperationalError as error:
         fail(reason_of(error, database_address(stack_settings())), 1)

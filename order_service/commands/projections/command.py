@@ -12,14 +12,24 @@ from order_service.commands.projections import view
 from order_service.commands.projections.asked import asked, connected, fail, status_of
 from order_service.commands.projections.progress import Meter, new_meter
 from order_service.stack.running import stack_settings
-from projections.rebuild.choice import Refused, drop_generation
-from projections.rebuild.progress import Progress
-from projections.rebuild.promotion import Different, Promoter
-from projections.rebuild.rebuild import Rebuild, RebuildOptions
-from projections.store.parked import Parked, ParkedState, find_parked
-from projections.verification.parked_retry import Unparked, discard, retry
-from projections.verification.verification import Findings
-from projections.verification.verify import VerifyOptions, verify
+from projections.operations import (
+    Different,
+    Findings,
+    OperationRefused,
+    Parked,
+    ParkedState,
+    Promoter,
+    Rebuild,
+    RebuildOptions,
+    RebuildProgress,
+    Unparked,
+    VerifyOptions,
+    discard,
+    drop_generation,
+    find_parked,
+    retry,
+    verify,
+)
 
 app = typer.Typer(no_args_is_help=True)
 _Json = Annotated[bool, typer.Option("--json", help="JSON for machines")]
@@ -154,7 +164,7 @@ def _promote(settings: Settings, schema: str | None, *, accept_differences: bool
     sys.stdout.write(f"; {done.from_schema} is kept for `./orders projections rollback`\n" if done.from_schema else "\n")
 
 
-def _show(meter: Meter, progress: Progress) -> None:
+def _show(meter: Meter, progress: RebuildProgress) -> None:
     eta = None if progress.eta_s is None else round(progress.eta_s, 1)
     numbers = {"schema": progress.schema, "records": progress.records, "total": progress.total}
     meter.show(progress.phase, numbers | {"percent": round(progress.percent, 1), "rate": round(progress.rate), "eta_s": eta})
@@ -182,7 +192,7 @@ async def _find_parked(settings: Settings, schema: str | None, *, every: bool) -
     status = await status_of(settings, lags=False)
     wanted = schema or status.live
     if wanted not in {one.generation.schema for one in status.generations}:
-        raise Refused(f"there is no generation {wanted}" if wanted else "there are no read models yet")
+        raise OperationRefused(f"there is no generation {wanted}" if wanted else "there are no read models yet")
     states: tuple[ParkedState, ...] = ("poison", "waiting", "discarded") if every else ("poison", "waiting")
     return await connected(settings, lambda connection: find_parked(connection, str(wanted), states=states))
 

@@ -4,12 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from order_service.plain_table import table
-from projections.rebuild.comparison import TableComparison
-from projections.rebuild.promotion import Promotion
-from projections.rebuild.status import GenerationStatus, Status
-from projections.store.parked import Parked
-from projections.verification.drift import Drift
-from projections.verification.verification import Findings
+from projections.operations import Drift, Findings, GenerationStatus, Parked, Promotion, Status, TableComparison
 
 
 def printable(text: str | None, most: int = 200) -> str:

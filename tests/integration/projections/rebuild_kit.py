@@ -13,8 +13,7 @@ from event_schemas.topics import EVENTS
 from infra.process.settings import Settings
 from projections.rebuild.rebuild import Rebuild, RebuildOptions
 from projections.verification.repair import Repaired
-from projections.verification.verification import Findings
-from projections.verification.verify import VerifyOptions, verify
+from projections.verification.verify import Findings, VerifyOptions, verify
 from tests.integration.projections.conftest import Database, Worker
 from tests.support.records import TestLog, rejected
 from tests.support.topics import read_topic

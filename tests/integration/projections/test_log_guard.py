@@ -42,7 +42,7 @@ async def test_a_topic_that_is_altered_later_is_noticed_and_forgiven(stand):
 
 
 async def test_a_log_that_is_replaced_while_records_come_is_not_applied(worker, database, monkeypatch):
-    monkeypatch.setattr("projections.live.log_recheck.RECHECK_S", 0.0)
+    monkeypatch.setattr("projections.live.log_witness.RECHECK_S", 0.0)
     worker.projector._recheck._look_at = 0.0
     await worker.projector.handle({0: fetched_run([created()]), 1: fetched_run([created()], partition=1)})
     worker.witness.objecting = {0: "the log ends at 0: `./orders projections rebuild --promote`"}

@@ -11,13 +11,12 @@ from event_schemas.positions import LogIdentity
 from gateway.app import create_app
 from infra.postgres.connections import connection_arguments, new_snapshot_pool
 from infra.process.health import Health
-from projections.queries.api import create_query_router
+from projections.api import create_query_router
 from projections.queries.read_models import ReadModels
 from projections.rebuild import rebuild
-from projections.rebuild.choice import Refused
-from projections.rebuild.fleet import RebuildStopped
+from projections.rebuild.choice import OperationRefused
 from projections.rebuild.promotion import Promoter
-from projections.rebuild.worker import _fill_all
+from projections.rebuild.workers import RebuildStopped, _fill_all
 from projections.rebuild.writer import Poison
 from projections.tables import daily_sales, order_details
 from projections.verification.parked_retry import discard, retry
@@ -116,7 +115,7 @@ async def test_retry_folds_what_waits_in_order_once_the_fold_is_mended(stand, st
     assert parked(stand) == []
     assert stand.database.all(f"select tracking_number from {FIRST}.order_details where order_id = %s", order.order_id) == [(BAD,)]
     assert (await stand.verify())[0].drifts == []
-    with pytest.raises(Refused, match="no record of order"):
+    with pytest.raises(OperationRefused, match="no record of order"):
         await settle(stand, retry, order)
 
 

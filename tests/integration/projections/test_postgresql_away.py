@@ -15,7 +15,7 @@ from infra.errors import DatabaseAway
 from infra.postgres.connections import DatabaseSession, connection_arguments, database_address, new_snapshot_pool
 from infra.process.health import Health
 from infra.process.settings import Settings
-from projections.queries.api import create_query_router
+from projections.api import create_query_router
 from projections.queries.read_models import ReadModels
 from tests.integration.projections.conftest import FakeLogEnd, make_worker
 from tests.support.fetched import fetched_run

@@ -10,10 +10,10 @@ from event_schemas.positions import LogIdentity, Position
 from gateway.app import create_app
 from infra.postgres.connections import new_snapshot_pool
 from infra.process.health import Health
-from projections.queries.api import create_query_router
+from projections.api import create_query_router
 from projections.queries.operations_api import create_operations_router
 from projections.queries.read_models import ReadModels
-from projections.rebuild.choice import Refused, drop_generation
+from projections.rebuild.choice import OperationRefused, drop_generation
 from projections.rebuild.promotion import Different, Promoter
 from projections.tables.registry import FOLD_VERSION
 from tests.integration.projections.conftest import FIRST, FakeLogEnd
@@ -105,18 +105,18 @@ async def test_a_row_that_goes_wrong_between_comparison_and_switch_stops_it(stan
 async def test_what_can_not_take_over_is_refused_with_what_to_do(stand, promoter):
     await stand.append(some_records(20))
     await stand.follow()
-    with pytest.raises(Refused, match="rebuild"):
+    with pytest.raises(OperationRefused, match="rebuild"):
         await promoter.promote(None, accept_differences=False)
-    with pytest.raises(Refused, match="there is none to go back to"):
+    with pytest.raises(OperationRefused, match="there is none to go back to"):
         await promoter.promote(None, accept_differences=False, back=True)
-    with pytest.raises(Refused, match="live generation already"):
+    with pytest.raises(OperationRefused, match="live generation already"):
         await promoter.promote(FIRST, accept_differences=False)
     await stand.rebuild()
     stand.database.run(f"update projections.generations set fold_version = {FOLD_VERSION + 1} where schema = '{SECOND}'")
-    with pytest.raises(Refused, match="use the release that made it"):
+    with pytest.raises(OperationRefused, match="use the release that made it"):
         await promoter.promote(SECOND, accept_differences=True)
     stand.database.run(f"update projections.generations set fold_version = {FOLD_VERSION}, state = 'building' where schema = '{SECOND}'")
-    with pytest.raises(Refused, match="not complete"):
+    with pytest.raises(OperationRefused, match="not complete"):
         await promoter.promote(SECOND, accept_differences=True)
     assert live(stand) == FIRST
 
@@ -125,13 +125,13 @@ async def test_the_live_generation_can_not_be_dropped_and_others_can(stand, prom
     await stand.append(some_records(20))
     await stand.follow()
     await stand.rebuild()
-    with pytest.raises(Refused, match="is the live generation"):
+    with pytest.raises(OperationRefused, match="is the live generation"):
         await drop_generation(stand.settings, FIRST)
     await promoter.promote(None, accept_differences=False)
     await drop_generation(stand.settings, FIRST)
     assert stand.database.all("select nspname from pg_namespace where nspname = %s", FIRST) == []
     assert stand.database.all("select schema from projections.generations") == [(SECOND,)]
-    with pytest.raises(Refused, match=r"none to go back to|there is no generation"):
+    with pytest.raises(OperationRefused, match=r"none to go back to|there is no generation"):
         await promoter.promote(None, accept_differences=False, back=True)
 
 

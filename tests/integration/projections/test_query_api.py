@@ -12,7 +12,7 @@ import pytest
 from event_schemas.positions import LogIdentity, Position
 from gateway.app import create_app
 from infra.process.health import Health
-from projections.queries.api import create_query_router
+from projections.api import create_query_router
 from projections.tables.registry import FOLD_VERSION
 from tests.integration.projections.conftest import FIRST
 from tests.support.fetched import fetched_run

@@ -3,8 +3,7 @@
 import pytest
 from psycopg import AsyncConnection
 
-from projections.queries.read_snapshot import Snapshot, open_snapshot
-from projections.queries.readable import Rebuilding
+from projections.queries.read_snapshot import ReadSnapshot, Rebuilding, open_snapshot
 from projections.rebuild.promotion import Promoter
 from projections.tables import daily_sales, order_details
 from projections.tables.registry import FOLD_VERSION
@@ -14,7 +13,7 @@ from tests.integration.projections.rebuild_kit import some_records
 SECOND = "projections_2"
 
 
-async def opened(stand) -> Snapshot:
+async def opened(stand) -> ReadSnapshot:
     async with await AsyncConnection.connect(stand.database.url) as connection:
         return await open_snapshot(connection)
 

@@ -7,16 +7,16 @@ from contextlib import asynccontextmanager
 from psycopg.rows import dict_row
 
 from infra.http.problems import Problem
-from projections.queries.read_snapshot import Snapshot
+from projections.queries.read_snapshot import ReadSnapshot
 
 AT_ONCE = 40
 
 
-async def _slow(snapshot: Snapshot) -> None:
+async def _slow(snapshot: ReadSnapshot) -> None:
     await snapshot.connection.execute("select pg_sleep(0.003)")
 
 
-async def _quick(snapshot: Snapshot) -> str:
+async def _quick(snapshot: ReadSnapshot) -> str:
     cursor = await snapshot.connection.cursor(row_factory=dict_row).execute("select 1 as one")
     return str(await cursor.fetchone())
 
@@ -41,7 +41,7 @@ async def test_reads_that_are_cut_off_leave_every_connection_usable(worker, read
 async def test_reads_whose_time_is_up_leave_every_connection_usable(worker, reads, monkeypatch):
     monkeypatch.setattr("projections.queries.read_models.ANSWER_S", 0.55)
 
-    async def stuck(snapshot: Snapshot) -> None:
+    async def stuck(snapshot: ReadSnapshot) -> None:
         await snapshot.connection.execute("select pg_sleep(1.2)")
 
     results = await asyncio.gather(*(reads.read(stuck) for _ in range(AT_ONCE)), return_exceptions=True)

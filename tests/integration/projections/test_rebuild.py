@@ -16,9 +16,9 @@ from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS, TOPICS
 from infra.kafka.clients import new_admin
 from infra.postgres.connections import connection_arguments
 from order_service.commands.projections.asked import status_of
-from projections.rebuild.fleet import RebuildStopped
-from projections.rebuild.progress import Progress
+from projections.rebuild.progress import RebuildProgress
 from projections.rebuild.rebuild import Rebuild, RebuildOptions
+from projections.rebuild.workers import RebuildStopped
 from projections.rebuild.writer import Overtaken, open_writer
 from projections.store.advisory_locks import Busy
 from projections.store.checkpoints import read_checkpoints
@@ -56,7 +56,7 @@ async def test_what_comes_during_a_rebuild_is_caught_up_with(stand):
     await stand.follow()
     appended = []
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: RebuildProgress) -> None:
         if progress.phase == "indexing" and not appended:
             appended.append(asyncio.get_running_loop().create_task(stand.append(records[100:])))
 
@@ -134,7 +134,7 @@ async def test_a_killed_worker_is_replaced(stand):
     await stand.follow()
     killed = []
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: RebuildProgress) -> None:
         if progress.records > 500 and not killed:
             worker = multiprocessing.active_children()[0]
             killed.append(worker.pid)

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.app import create_app
 from infra.process.health import Health
-from projections.queries.api import create_query_router
+from projections.api import create_query_router
 from tests.support.fetched import fetched_run
 from tests.support.records import NOON, created, rejected, shipped
 

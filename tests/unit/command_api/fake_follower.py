@@ -50,7 +50,7 @@ class FakeLog:
 
 @dataclass
 class FakeFollower:
-    """Stands for gateway.follower.GatewayFollower. `read_up_to`: how many records the read models hold; None: all."""
+    """Stands for projections.command_lookup.outcomes.CommandOutcomes. `read_up_to`: how many records the read models hold; None: all."""
 
     log: FakeLog
     positioned: bool = True

@@ -9,7 +9,6 @@ from gateway import background as gateway_background
 from gateway.background import READS, watch_reads
 from infra.http.problems import Problem
 from infra.process.health import Health
-from projections.queries.read_models import Read
 
 
 class Ended(Exception):
@@ -26,7 +25,7 @@ class _Reads:
 
     async def stop(self) -> None: ...
 
-    async def read(self, _query) -> None:
+    async def foreign(self) -> None:
         self.looks += 1
         raise Problem(self._code, "does not answer")
 
@@ -67,10 +66,9 @@ async def test_what_comes_back_settles():
     reads, health = _Reads(reachable=True), Health("gateway")
     health.wait_for(READS, "does not answer")
 
-    async def answers(_query) -> Read[None]:
-        return Read(None, {})
+    async def answers() -> None: ...
 
-    reads.read = answers
+    reads.foreign = answers
     looked = asyncio.Event()
     watching = asyncio.create_task(watch_reads(reads, looked, health))
     await looked.wait()

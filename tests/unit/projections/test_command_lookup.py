@@ -1,122 +1,15 @@
 """What is said of a command, by where it is known: each source alone, and the moments in which they disagree."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from aiokafka import ConsumerRecord
 
-from event_schemas.codes import Code
-from event_schemas.positions import CommandPlace, LogIdentity
+from event_schemas.positions import CommandPlace
 from event_schemas.topics import COMMANDS, EVENTS
-from infra.errors import BrokerAway
-from infra.event_log.command_outcomes import Outcomes
-from infra.http.problems import Problem
 from projections.command_lookup import log_search as command_log_search
-from projections.command_lookup.lookup import CommandLookup, LogSide
-from projections.command_lookup.status import view_behind
-from projections.queries.read_models import Read
-from tests.support.fetched import counted_run, fetched, fetched_run
-from tests.support.given import ship
-from tests.support.records import created
-
-
-@dataclass
-class FakeTail:
-    """The log's end."""
-
-    ends: dict[int, int] = field(default_factory=lambda: {0: 0})
-    identity: LogIdentity = field(default_factory=lambda: LogIdentity(1, {0: b"first"}))
-
-    def subscribe(self, delivered: Any) -> Any:
-        self.delivered = delivered
-        return lambda: None
-
-    def on_replaced(self, replaced: Any) -> None:
-        self.replaced = replaced
-
-    def bring(self, run: Sequence[Any]) -> None:
-        self.ends[0] = run[-1].offset + 1
-        self.delivered(0, run, self.ends[0])
-
-
-@dataclass
-class FakeReader:
-    """The two topics."""
-
-    topics: dict[str, list[ConsumerRecord]] = field(default_factory=lambda: {COMMANDS: [], EVENTS: []})
-    deleted_below: int = 0
-    broken: bool = False
-    runs: list[tuple[str, int, int]] = field(default_factory=list)
-
-    async def at(self, topic: str, partition: int, offset: int) -> ConsumerRecord | None:
-        return next(iter(await self.run(topic, partition, offset, offset + 1)), None)
-
-    async def run(self, topic: str, partition: int, start: int, end: int) -> Sequence[ConsumerRecord]:
-        if self.broken:
-            raise BrokerAway("no answer")
-        self.runs.append((topic, start, end))
-        below = self.deleted_below if topic == COMMANDS else 0
-        return [record for record in self.topics[topic] if max(start, below) <= record.offset < end]
-
-
-@dataclass
-class FakeReads:
-    """The read models, up to some offset, or away."""
-
-    records: dict[UUID, Any] = field(default_factory=dict)
-    checkpoint: int = 0
-    away: bool = False
-
-    async def read(self, _query: Any, *, position: str | None = None) -> Read[Any]:
-        if self.away:
-            raise Problem(Code.READ_MODEL_UNAVAILABLE, "away")
-        (wanted,) = _query.keywords.values()
-        counted = self.records.get(wanted)
-        view = view_behind(counted, "e.x") if counted is not None and counted.offset < self.checkpoint else None
-        return Read((view, {0: self.checkpoint}), {"Orders-Position": "e.x"})
-
-
-class Given:
-    """One partition with its commands and records; `lookup` asks as a client does."""
-
-    def __init__(self) -> None:
-        self.tail, self.reader, self.reads = FakeTail(), FakeReader(), FakeReads()
-        self.outcomes = Outcomes(self.tail)  # type: ignore[arg-type]
-        self.lookup = CommandLookup(self.reads, LogSide(self.tail, self.outcomes, self.reader))  # type: ignore[arg-type]
-
-    def command(self, command_id: UUID | None = None) -> tuple[UUID, CommandPlace]:
-        """A command that stands in the topic."""
-        command = ship().model_copy(update={"id": command_id or uuid4()})
-        offset = len(self.reader.topics[COMMANDS])
-        value = command.model_dump_json(exclude_none=True).encode()
-        record = ConsumerRecord(COMMANDS, 0, offset, 0, 0, str(command.order_id).encode(), value, None, 0, len(value), ())
-        self.reader.topics[COMMANDS].append(record)
-        return command.id, CommandPlace(0, offset)
-
-    def decided(self, *command_ids: UUID, seen: bool) -> None:
-        """Records of these commands, which this process has seen or, if it started later, has not."""
-        start = len(self.reader.topics[EVENTS])
-        records = [created(command_id=command_id) for command_id in command_ids]
-        run = fetched_run(records, start=start)
-        self.reader.topics[EVENTS] += run
-        counted = list(counted_run([*[created() for _ in range(start)], *records]))[start:]
-        self.reads.records |= {one.record.command_id: one for one in counted}
-        if seen:
-            self.tail.bring(counted)
-        else:
-            self.tail.ends[0] = start + len(records)
-
-    async def find(self, command_id: UUID, place: CommandPlace | None = None, *, wait_s: float = 0) -> str:
-        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        try:
-            read = await self.lookup.find(command_id, submitted=place, position=None, wait_s=wait_s, gone=gone)
-        except Problem as problem:
-            return str(problem.code)
-        return read.found.status
+from tests.support.fetched import fetched
+from tests.unit.projections.outcome_sources import Given
 
 
 @pytest.fixture

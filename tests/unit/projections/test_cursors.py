@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.queries.cursors import Cursor, NoCursor
+from projections.queries.sql import Cursor, NoCursor
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.uuids())

@@ -2,9 +2,8 @@
 
 import pytest
 
-from projections.rebuild import live_wait
-from projections.rebuild.choice import Refused
-from projections.rebuild.live_wait import LIVE_S, STILL_S, LeftAlone, LiveWait
+from projections.rebuild import choice
+from projections.rebuild.choice import LIVE_S, STILL_S, LeftAlone, LiveWait, OperationRefused
 from projections.store.generations import Generation
 
 
@@ -17,7 +16,7 @@ def clock(monkeypatch):
             return self.now
 
     made = Clock()
-    monkeypatch.setattr(live_wait, "time", made)
+    monkeypatch.setattr(choice, "time", made)
     return made
 
 
@@ -31,7 +30,7 @@ def test_rows_of_these_folds_are_waited_for_and_then_the_projections_are_asked_a
         waiting.look(7)
         clock.now += 1
     clock.now += 1
-    with pytest.raises(Refused, match="7 records behind projections_2 and does not come up: are the projections running"):
+    with pytest.raises(OperationRefused, match="7 records behind projections_2 and does not come up: are the projections running"):
         waiting.look(7)
 
 

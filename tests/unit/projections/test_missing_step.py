@@ -2,8 +2,7 @@
 
 import pytest
 
-from projections.store.generations import Generation, State
-from projections.store.missing_step import foreign_folds
+from projections.store.generations import Generation, State, foreign_folds
 
 MINE = 3
 

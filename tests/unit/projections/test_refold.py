@@ -5,13 +5,12 @@ from uuid import UUID
 import pytest
 
 from infra.errors import LogUnreadable
-from projections.rebuild.meter import Meter
-from projections.rebuild.worker import Reached
+from projections.rebuild.progress import Meter
+from projections.rebuild.workers import Reached
 from projections.store.parked import Parked
 from projections.tables.registry import TABLES
-from projections.verification.drift import text_key
+from projections.verification.drift import parked_drift, text_key
 from projections.verification.refold import Refold, fold_on
-from projections.verification.verification import parked_drift
 from tests.support.fetched import counted_run, fetched_run
 from tests.support.records import cancelled, created, rejected, shipped
 
@@ -82,7 +81,7 @@ def test_keys_are_told_as_postgresql_prints_them():
 
 def test_a_meter_counts_up_to_the_end_and_tells_rate_and_time_left(monkeypatch):
     clock = iter([0.0, 10.0])
-    monkeypatch.setattr("projections.rebuild.meter.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("projections.rebuild.progress.time.monotonic", lambda: next(clock))
     meter = Meter("s", {0: 100, 1: 100}, {0: 0, 1: 40})
     assert (meter.now("folding").records, meter.now.__self__.schema) == (40, "s")
     meter.reached(Reached(0, 60, saved=False))

@@ -3,14 +3,14 @@
 import pytest
 
 from event_schemas.positions import LogIdentity, Position
-from projections.queries.read_snapshot import ForeignPosition, Snapshot
+from projections.queries.read_snapshot import ForeignPosition, ReadSnapshot
 
 LOG = LogIdentity(3, {0: b"first of 0", 1: b"first of 1"})
 
 
 def snapshot(next_offsets, first=None):
     held = {partition: LOG.first[partition] for partition, offset in next_offsets.items() if offset > 0 and partition in LOG.first}
-    return Snapshot(None, "projections_1", next_offsets, LogIdentity(3, held if first is None else first))  # type: ignore[arg-type]
+    return ReadSnapshot(None, "projections_1", next_offsets, LogIdentity(3, held if first is None else first))  # type: ignore[arg-type]
 
 
 def test_it_holds_what_is_applied():

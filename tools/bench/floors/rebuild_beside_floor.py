@@ -28,8 +28,7 @@ from infra.event_log.reader import log_ends, stop_quietly
 from infra.kafka.clients import new_reader
 from infra.kafka.topic_guard import create_topics
 from infra.process.settings import Settings
-from projections.rebuild.progress import Progress
-from projections.rebuild.rebuild import Rebuild, RebuildOptions
+from projections.operations import Rebuild, RebuildOptions, RebuildProgress
 from tools.bench.floors.orders_log import write_bench_log
 from tools.bench.floors.rebuild import time_least
 from tools.bench.process_usage import cpu_s, family, resident_mib
@@ -89,7 +88,7 @@ async def timed_rebuild(settings: Settings, workers: int, say: Callable[[str], N
     phases: dict[str, float] = {}
     began = time.monotonic()
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: RebuildProgress) -> None:
         if progress.phase not in phases:
             phases[progress.phase] = time.monotonic() - began
             say(f"  {progress.phase} at {phases[progress.phase]:.1f} s, {progress.records} of {progress.total} records")

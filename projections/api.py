@@ -12,16 +12,15 @@ from fastapi import APIRouter, Query, Response
 from event_schemas.codes import Code
 from event_schemas.decoding import NewerSchema
 from infra.http.problems import Problem
-from projections.command_lookup.lookup import LogSide
+from projections.command_lookup.outcomes import CommandOutcomes
 from projections.command_lookup.routes import add_command_routes
 from projections.command_lookup.status import log_time
 from projections.queries import sql as queries
-from projections.queries.cursors import Cursor, NoCursor
-from projections.queries.documented import documented as _documented
 from projections.queries.read_models import Read, ReadModels
-from projections.queries.read_snapshot import Snapshot
+from projections.queries.read_snapshot import ReadSnapshot
 from projections.queries.request_parts import Day, OrderListParameters, PointInTime, PositionToken, Version, invalid_parameter, uuid_or_none
-from projections.queries.sql import OrderFilter
+from projections.queries.request_parts import documented as _documented
+from projections.queries.sql import Cursor, NoCursor, OrderFilter
 from projections.queries.time_travel import AsOf, AtVersion, Moment, order_at
 from projections.queries.views import CustomerView, HistoryView, OrderPage, OrderView, SalesDayView, SalesView
 from projections.store.parked import parked_tables
@@ -33,15 +32,15 @@ _ETAG = {"ETag": {"description": "The order's version, quoted", "schema": {"type
 T = TypeVar("T")
 
 
-def create_query_router(reads: ReadModels, log: LogSide | None = None) -> APIRouter:
+def create_query_router(reads: ReadModels, outcomes: CommandOutcomes | None = None) -> APIRouter:
     """All routes of the query API, reading through `reads`. The application around it renders infra.http.problems.Problem.
 
-    Without `log`, of commands only what the read models hold is known.
+    Without `outcomes`, of commands only what the read models hold is known.
     """
     router = APIRouter(tags=["queries"])
     _add_orders(router, reads)
     _add_sums(router, reads)
-    add_command_routes(router, reads, log)
+    add_command_routes(router, reads, outcomes or CommandOutcomes(reads, None))
     return router
 
 
@@ -116,7 +115,7 @@ def _moment(version: int | None, as_of: datetime | None) -> Moment | None:
     return None if as_of is None else AsOf(as_of)
 
 
-async def _order(snapshot: Snapshot, *, order_id: str, moment: Moment | None) -> OrderView | None:
+async def _order(snapshot: ReadSnapshot, *, order_id: str, moment: Moment | None) -> OrderView | None:
     known = uuid_or_none(order_id)
     if known is None:
         return None
@@ -146,7 +145,7 @@ def _as_it_was(history: Sequence[HistoryEntry], moment: Moment) -> OrderDetails 
         raise Problem(Code.REBUILDING, str(error), headers={"Retry-After": "2"}) from error
 
 
-async def _history(snapshot: Snapshot, *, order_id: str) -> bytes | None:
+async def _history(snapshot: ReadSnapshot, *, order_id: str) -> bytes | None:
     known = uuid_or_none(order_id)
     entries = await queries.find_history(snapshot, known) if known else ()
     if not entries:
@@ -158,7 +157,7 @@ async def _history(snapshot: Snapshot, *, order_id: str) -> bytes | None:
     return ('{"items":[' + ",".join(items) + f"]{told}}}").encode()
 
 
-def _history_item(snapshot: Snapshot, entry: HistoryEntry, appended_ms: int | None) -> str:
+def _history_item(snapshot: ReadSnapshot, entry: HistoryEntry, appended_ms: int | None) -> str:
     # The envelope is passed on as it stands in the log; what only its place there can tell is added behind it.
     appended_at = None if appended_ms is None else log_time(appended_ms)
     more = {
@@ -168,7 +167,7 @@ def _history_item(snapshot: Snapshot, entry: HistoryEntry, appended_ms: int | No
     return f"{entry.envelope.rstrip().removesuffix('}')},{orjson.dumps(more, option=orjson.OPT_UTC_Z).decode().removeprefix('{')}"
 
 
-async def _customer(snapshot: Snapshot, *, customer_id: str) -> CustomerView | None:
+async def _customer(snapshot: ReadSnapshot, *, customer_id: str) -> CustomerView | None:
     # No customer's id has a character that can't be printed, and PostgreSQL refuses to look for a NUL.
     sums = await queries.find_customer(snapshot, customer_id) if "\0" not in customer_id else None
     return CustomerView(customer_id=customer_id, **vars(sums)) if sums else None

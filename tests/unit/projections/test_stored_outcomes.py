@@ -6,9 +6,10 @@ from uuid import uuid4
 import pytest
 
 from event_schemas.codes import Code
-from gateway import past_outcomes as gateway_past
-from gateway.past_outcomes import Past
+from infra.event_log.command_outcomes import Outcome
 from infra.http.problems import Problem
+from projections.command_lookup import stored_outcomes
+from projections.command_lookup.stored_outcomes import StoredOutcomes
 from projections.queries.read_models import Read
 from projections.tables.command_outcomes import CommandOutcome, evolve
 from tests.support.fetched import counted_run
@@ -34,7 +35,7 @@ class FakeReads:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> FakeReads:
-    monkeypatch.setattr(gateway_past, "_AWAY_S", 0.01)
+    monkeypatch.setattr(stored_outcomes, "_AWAY_S", 0.01)
     return FakeReads()
 
 
@@ -42,21 +43,21 @@ async def test_a_thousand_questions_cost_a_few_looks(reads):
     (counted,) = counted_run([created()])
     outcome = evolve(None, counted)
     reads.outcomes, reads.next_offsets = {outcome.command_id: outcome}, {0: 9}
-    past = Past(reads)
+    past = StoredOutcomes(reads)
 
-    known = past.find(outcome.command_id, partition=0, end=9)
-    answers = await asyncio.gather(known, *(past.find(uuid4(), partition=0, end=9) for _ in range(1000)))
+    known = past.find_below(outcome.command_id, partition=0, end=9)
+    answers = await asyncio.gather(known, *(past.find_below(uuid4(), partition=0, end=9) for _ in range(1000)))
 
-    assert answers[0].command_id == outcome.command_id
+    assert answers[0] == Outcome.of(counted)
     assert answers[1:] == [None] * 1000
     assert reads.looks <= 2
 
 
 async def test_nothing_is_said_before_the_read_models_hold_enough(reads):
     """The guard: an early "not decided" would let a repeat wait for a record that never comes."""
-    past = Past(reads)
-    asking = asyncio.create_task(past.find(uuid4(), partition=0, end=1))
-    await asyncio.sleep(4 * gateway_past.LOOK_S)
+    past = StoredOutcomes(reads)
+    asking = asyncio.create_task(past.find_below(uuid4(), partition=0, end=1))
+    await asyncio.sleep(4 * stored_outcomes.LOOK_S)
     assert not asking.done()
     reads.next_offsets = {0: 1}
 
@@ -64,22 +65,22 @@ async def test_nothing_is_said_before_the_read_models_hold_enough(reads):
 
 
 async def test_an_outage_is_waited_out(reads):
-    past, reads.away, reads.next_offsets = Past(reads), True, {0: 1}
-    asking = asyncio.create_task(past.find(uuid4(), partition=0, end=1))
-    await asyncio.sleep(3 * gateway_past.LOOK_S)
+    past, reads.away, reads.next_offsets = StoredOutcomes(reads), True, {0: 1}
+    asking = asyncio.create_task(past.find_below(uuid4(), partition=0, end=1))
+    await asyncio.sleep(3 * stored_outcomes.LOOK_S)
     reads.away = False
 
     assert await asyncio.wait_for(asking, 1) is None
 
 
 async def test_questions_that_are_cut_leave_nothing_behind(reads):
-    past = Past(reads)
-    asking = [asyncio.create_task(past.find(uuid4(), partition=0, end=1)) for _ in range(100)]
+    past = StoredOutcomes(reads)
+    asking = [asyncio.create_task(past.find_below(uuid4(), partition=0, end=1)) for _ in range(100)]
     await asyncio.sleep(0)
     for task in asking:
         task.cancel()
     await asyncio.gather(*asking, return_exceptions=True)
-    await asyncio.sleep(3 * gateway_past.LOOK_S)
+    await asyncio.sleep(3 * stored_outcomes.LOOK_S)
 
     assert past._asked == set()
     assert past._looking.done()
