@@ -2,7 +2,7 @@
 
 A writer is closed: it writes the fields that its schema names and no others. A reader is open: it ignores fields that it does not
 know. Readers in other languages have no upcasters of ours, so none are taken into account. `schema_version` itself is left
-out of the comparison, for it differs always.
+out of the comparison, because it always differs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +12,8 @@ from typing import Any
 import jsonschema_rs
 
 Schema = dict[str, Any]
+_WORDS = {"$defs", "$id", "$schema", "title", "description", "default"}
+"""Members that change nothing of what a schema takes; as the name of a property, each has a schema for its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,6 @@ def _comparable(schema: Schema) -> Schema:
     properties = {name: value for name, value in whole.get("properties", {}).items() if name != "schema_version"}
     required = [name for name in whole.get("required", ()) if name != "schema_version"]
     return whole | {"properties": properties, "required": required}
-
-
-_WORDS = {"$defs", "$id", "$schema", "title", "description", "default"}
-"""Members that change nothing of what a schema takes; as the name of a property, each has a schema for its value."""
 
 
 def _resolved(schema: Any, definitions: Schema) -> Any:

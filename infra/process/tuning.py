@@ -44,7 +44,16 @@ def bound_receive_buffer(listener: socket.socket) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
 
 
-def allow_many_files() -> None:
-    """As many open files as this user may have. The usual soft limit, 1,024, is for programs that use `select`."""
+class TooFewFiles(Exception):
+    """The hard limit is below what is needed; the text says what to do."""
+
+
+def allow_many_files(at_least: int = 0) -> None:
+    """As many open files as this user may have, here and in processes started from now on. Raises TooFewFiles below `at_least`.
+
+    The usual soft limit, 1,024, is for programs that use `select`.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < at_least:
+        raise TooFewFiles(f"this needs {at_least} open files, the hard limit is {most}: raise it (ulimit -Hn) or ask for fewer clients")
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

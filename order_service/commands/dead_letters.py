@@ -4,7 +4,8 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager
-from typing import Annotated, Any, NoReturn, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
 
 import orjson
 import typer
@@ -17,13 +18,14 @@ from infra.errors import BrokerAway
 from infra.event_log.dead_letters import DeadLetter, DeadLetters, Place, Resolution, Settled, append_bytes, read_dead_letters
 from infra.kafka.clients import new_producer
 from infra.process.settings import Settings
-from order_service.commands.dead_letters_view import as_page, as_row, summary, what_became
-from order_service.plain_table import table
 from order_service.stack.running import stack_settings
+from order_service.terminal import fail, printable, table
 
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True)
 _Id = Annotated[str, typer.Argument(metavar="ID", help="TOPIC/PARTITION/OFFSET, as `list` shows it")]
+_PREVIEW = 512
+_ROW = 16
 
 
 class _NoSuchLetter(Exception):
@@ -61,9 +63,9 @@ def retry(letter_id: _Id) -> None:
     """Append a command's bytes, unchanged, to its topic again: when a fault of ours was mended, it is decided now."""
     place = _place(letter_id)
     if place.topic == EVENTS:
-        _fail(f"{EVENTS} is the log, and only the aggregate writes it: a record appended by hand would be void. Discard it instead", 1)
+        fail(f"{EVENTS} is the log, and only the aggregate writes it: a record appended by hand would be void. Discard it instead", 1)
     if place.topic != COMMANDS:
-        _fail(f"only records of {COMMANDS} can be retried", 1)
+        fail(f"only records of {COMMANDS} can be retried", 1)
     sys.stdout.write(_asked(_retry(stack_settings(), place)))
 
 
@@ -138,18 +140,79 @@ def _place(letter_id: str) -> Place:
     try:
         return Place.parse(letter_id)
     except ValueError as error:
-        _fail(str(error), 2)
+        fail(str(error), 2)
 
 
 def _asked(question: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(question)
     except _NoSuchLetter as error:
-        _fail(str(error), 1)
+        fail(str(error), 1)
     except (BrokerAway, KafkaError, OSError, TimeoutError) as error:
-        _fail(f"the dead letters can't be read ({str(error) or type(error).__name__}): is the stack up? `./orders status`", 1)
+        fail(f"the dead letters can't be read ({str(error) or type(error).__name__}): is the stack up? `./orders status`", 1)
 
 
-def _fail(message: str, code: int) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
-    raise typer.Exit(code)
+def summary(letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter without its bytes, as `--json` shows it."""
+    return {
+        "id": str(letter.place),
+        "topic": letter.place.topic,
+        "partition": letter.place.partition,
+        "offset": letter.place.offset,
+        "found_at": letter.found_at.isoformat(timespec="milliseconds"),
+        "by": letter.by,
+        "reason": letter.reason,
+        "size": len(letter.original.value or b""),
+        "resolution": None,
+    }
+
+
+def as_row(one: dict[str, Any]) -> list[str]:
+    """A summary as one line of the list."""
+    when = datetime.fromisoformat(one["found_at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return [one["id"], when, f"{one['size']} B", one["resolution"] or "open", printable(one["reason"])[:120]]
+
+
+def as_page(letter: DeadLetter, resolution: Resolution | None) -> str:
+    """Everything about one, its first 512 bytes in hexadecimal and as text."""
+    original = letter.original
+    lines = [
+        f"dead letter  {letter.place}",
+        f"reason       {printable(letter.reason)}",
+        f"found        {letter.found_at.astimezone().isoformat(timespec='seconds')} by {printable(letter.by)}",
+        f"state        {resolution or 'open'}",
+        f"key          {_shown(original.key)}",
+        *(f"header       {printable(name)} = {_shown(value)}" for name, value in original.headers),
+        f"value        {_size(original.value)}",
+        *_hex_rows((original.value or b"")[:_PREVIEW]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def what_became(place: Place, partition: int, offset: int) -> str:
+    """What a retry did."""
+    return (
+        f"{place} was appended again, unchanged, as {place.topic}/{partition}/{offset}: it is read like any new record; "
+        "if it still can't be read, it comes back as a dead letter of that place\n"
+    )
+
+
+def _shown(raw: bytes | None) -> str:
+    if raw is None:
+        return "none"
+    return printable(raw[:200].decode(errors="replace")) + ("…" if len(raw) > 200 else "")
+
+
+def _size(value: bytes | None) -> str:
+    if value is None:
+        return "none"
+    return f"{len(value)} bytes" + (f", the first {_PREVIEW}:" if len(value) > _PREVIEW else "")
+
+
+def _hex_rows(raw: bytes) -> list[str]:
+    rows = [raw[begin : begin + _ROW] for begin in range(0, len(raw), _ROW)]
+    return [f"  {begin * _ROW:06x}  {row.hex(' '):47}  {_as_text(row)}" for begin, row in enumerate(rows)]
+
+
+def _as_text(row: bytes) -> str:
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)

@@ -1,37 +1,50 @@
-"""`./orders doctor`."""
+"""`./orders doctor`: what is missing or wrong, one line each."""
 
 import os
+import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import typer
 
 from infra.process.settings import Settings
 from order_service.checkout import checkout_module
-from order_service.doctor.finding import Finding
-from order_service.doctor.machine import machine_findings
-from order_service.doctor.stack import stack_findings
+from order_service.findings import Finding, lag_findings, server_findings, service_findings
 from order_service.stack.folder import StackFolder
+from order_service.stack.record import read_record
+from order_service.stack.running import stack_settings
+from order_service.stack.status import read_status
 
 _COLOURS = {"ok": 32, "warn": 33, "fail": 31}
 
 
 def doctor() -> None:
-    """Check the machine and the stack, one line each. Exits 1 when something is wrong."""
+    """Check the machine, the stack, and the servers that it stands on, one line each. Exits 1 when something is wrong."""
     settings = Settings()
-    folder = StackFolder(settings.home)
     wrong = False
-    for findings in (machine_findings, _embedded_findings, stack_findings):
-        for finding in findings(settings, folder):
-            sys.stdout.write(_line(finding))
-            sys.stdout.flush()
-            wrong = wrong or finding.verdict == "fail"
+    for finding in _findings(settings, StackFolder(settings.home)):
+        sys.stdout.write(_line(finding))
+        sys.stdout.flush()
+        wrong = wrong or finding.verdict == "fail"
     raise typer.Exit(1 if wrong else 0)
 
 
-def _embedded_findings(settings: Settings, _folder: StackFolder) -> Iterable[Finding]:
-    servers = checkout_module("tools.local_stack.machine_findings")
-    return servers.embedded_findings(settings) if servers else ()
+def _findings(settings: Settings, folder: StackFolder) -> Iterator[Finding]:
+    """Only a checkout can start a stack: an installed package is asked neither for ports nor for what the embedded servers need."""
+    yield Finding("ok", "Python", f"{platform.python_version()}, {sys.executable}")
+    local_stack = checkout_module("tools.local_stack.machine_findings")
+    if local_stack:
+        yield from local_stack.machine_findings(settings, folder)
+    status = read_status(settings)
+    runs = folder.is_held() and read_record(folder) is not None
+    if runs:
+        yield from service_findings(status)
+        settings = stack_settings()
+    elif local_stack:
+        yield Finding("warn", "services", f"nothing runs in {folder.home}: `./orders up` starts it")
+    yield from server_findings(settings, embedded=local_stack is not None)
+    if runs:
+        yield from lag_findings(settings, status)
 
 
 def _line(finding: Finding) -> str:

@@ -8,8 +8,8 @@ from event_schemas.commands import COMMAND_SCHEMA_VERSIONS
 from event_schemas.events import EVENT_SCHEMA_VERSIONS
 from event_schemas.schema_files import CURRENT_VERSIONS, FOLDER, current_schemas, file_problems, released_schemas, released_sums
 from event_schemas.upcasters import COMMAND_STEPS, RECORD_STEPS, UpcasterGap, chains
-from order_service.plain_table import table
 from order_service.schema_compatibility import Incompatible, incompatibilities
+from order_service.terminal import table
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -14,8 +14,8 @@ from infra.kafka.clients import bootstrap_servers
 from infra.kafka.topic_guard import create_topics, find_topics, problems_of
 from infra.kafka.topic_mending import NotMended, mend_topics
 from infra.process.settings import Settings
-from order_service.plain_table import table
 from order_service.stack.running import stack_settings
+from order_service.terminal import table
 
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True)

@@ -14,7 +14,7 @@ RUNS_ALREADY = 3
 """Exit code of a supervisor that found another one in its folder."""
 
 _GLANCES_S = 0.5
-"""How long a supervisor tries: whoever looks whether the folder is held, holds it for a moment too."""
+"""How long a supervisor tries: looking whether the folder is held means holding it for a moment."""
 
 
 class AlreadyRuns(Exception):

@@ -55,7 +55,7 @@ def end_processes(
 
 
 def _wait_for(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
-    """Those that still run when the time is up. One that ended and that nobody has collected yet (a zombie) does not run."""
+    """Those that still run when the time is up. A process that ended and was not collected yet (a zombie) does not run."""
     deadline = time.monotonic() + timeout_s
     while (running := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
         time.sleep(0.02)

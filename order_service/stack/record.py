@@ -104,6 +104,25 @@ def take_request(folder: StackFolder) -> ScaleRequest | None:
     return request
 
 
+def add_guest(folder: StackFolder, service: str) -> None:
+    """Note that this process works for the stack as `service`, so that `status` counts it and `down` ends it."""
+    own = ProcessIdentity.own()
+    (folder.guests / f"{service}-{own.pid}").write_text(str(own.started), encoding="utf-8")
+
+
+def guests(folder: StackFolder) -> list[tuple[str, ProcessIdentity]]:
+    """Service and process of each guest that runs."""
+    found = []
+    for file in folder.guests.glob("*") if folder.guests.exists() else ():
+        service, _, pid = file.name.rpartition("-")
+        identity = ProcessIdentity(int(pid), float(file.read_text(encoding="utf-8") or 0))
+        if identity.find():
+            found.append((service, identity))
+        else:
+            file.unlink(missing_ok=True)
+    return found
+
+
 def _replace(file: Path, text: str) -> None:
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as content:

@@ -4,11 +4,10 @@ import re
 from typing import Any
 
 from infra.process.settings import Settings
-from order_service.plain_table import table
-from order_service.stack.addresses import urls
 from order_service.stack.folder import StackFolder
-from order_service.stack.leftovers import guests
-from order_service.stack.record import SERVICES, ProcessRecord, State, is_silent, read_record
+from order_service.stack.record import SERVICES, ProcessRecord, State, guests, is_silent, read_record
+from order_service.stack.running import urls
+from order_service.terminal import table
 
 _WORST_FIRST: tuple[State, ...] = ("restarting", "waiting", "starting", "stopped", "running")
 

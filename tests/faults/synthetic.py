@@ -12,16 +12,14 @@ from event_schemas.topics import COMMANDS, EVENTS
 from order_aggregate.partition_state import PartitionState
 from tools.faults.checks.expected_rows import KEYS, Row, expected_rows
 from tools.faults.checks.findings import Findings
-from tools.faults.checks.judge import judge_run
 from tools.faults.checks.raw_log import Entry
 from tools.faults.checks.raw_tables import Sample
 from tools.faults.checks.raw_topics import RawRecord, TopicCopy
 from tools.faults.checks.tables import RunningSums
-from tools.faults.evidence import Evidence
-from tools.faults.history import Attempt, Ending, History, Sent
-from tools.faults.load.feed_watcher import Habit, Watcher
+from tools.faults.evidence import Evidence, judge_run
+from tools.faults.load.feed_watcher import FeedWatcher, Habit
 from tools.faults.load.noise_writer import Fate, Written, partition_of
-from tools.faults.load.workload import MARKED_BY, Intent, Kind
+from tools.faults.load.workload import MARKED_BY, Attempt, Ending, History, Intent, Kind, Sent
 
 PARTITIONS = 2
 _TYPES: dict[Kind, str] = {"create": "CreateOrder", "ship": "ShipOrder", "cancel": "CancelOrder"}
@@ -41,7 +39,7 @@ class World:
     evidence: Evidence = field(default_factory=_no_evidence)
     written: list[Written] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
-    watchers: list[Watcher] = field(default_factory=list)
+    watchers: list[FeedWatcher] = field(default_factory=list)
     clock_ms: int = 1_750_000_000_000
     aggregates: dict[int, PartitionState] = field(default_factory=lambda: {number: PartitionState() for number in range(PARTITIONS)})
 
@@ -136,9 +134,9 @@ class World:
         self.samples.append(Sample(self._tick() / 1000, sums))
         return self.samples[-1]
 
-    def watcher(self, start: int = 0, **wanted: str) -> Watcher:
+    def watcher(self, start: int = 0, **wanted: str) -> FeedWatcher:
         """Someone who saw every record that matches, from this offset on."""
-        watcher = Watcher(Habit("watcher"), [], seed=0)
+        watcher = FeedWatcher(Habit("watcher"), [], seed=0)
         watcher.wanted = wanted
         watcher.memory.begin()
         watcher.memory.take({"type": "subscribed", "position": position(start)})
@@ -184,7 +182,7 @@ def position(start: int) -> str:
     return Position.of(LogIdentity(PARTITIONS), dict.fromkeys(range(PARTITIONS), start)).token()
 
 
-def show(watcher: Watcher, entry: Entry) -> None:
+def show(watcher: FeedWatcher, entry: Entry) -> None:
     """The feed sends this record."""
     memory = watcher.memory
     seq = memory._seq + 1

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.embedded import jar_folder
 from tests.support.service_process import CHECKOUT
-from tools.faults.home import clear_leftovers
+from tools.faults.kit_stack import clear_leftovers
 
 _SEED = "35"
 """Within the short run its schedule has every kind of fault."""

@@ -11,11 +11,10 @@ from typing import Self
 
 from infra.process.settings import Settings
 from order_service.stack.folder import StackFolder
-from order_service.stack.ports import free_port
 from order_service.stack.process_identity import ProcessIdentity, end_processes
 from order_service.stack.record import ProcessRecord, StackRecord, Urls, read_record
-from tools.local_stack.embedded.server_process import Launch
-from tools.local_stack.health_probe import Probed, probe_http
+from tools.local_stack.ports import free_port
+from tools.local_stack.process import Launch, Probed, probe_http
 from tools.local_stack.supervise import run_stack
 from tools.local_stack.supervised_process import ProcessPlan, WatchPlan
 from tools.local_stack.supervisor import Stack, Step

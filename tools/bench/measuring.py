@@ -2,15 +2,17 @@
 
 import asyncio
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Sample = Mapping[str, float]
 """What one round gave, by the metric's name; what is no metric of the part is kept as an extra figure."""
 
 ROUND_S = 240.0
 """A round that takes longer is given up."""
+SHARES = (0.5, 0.99, 0.999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +154,39 @@ def result_of(part: Part, measured: Sequence[Sample], floor: Sequence[Sample]) -
 def _medians(samples: Sequence[Sample], but: set[str]) -> dict[str, float]:
     names = dict.fromkeys(name for sample in samples for name in sample if name not in but)
     return {name: statistics.median(sample[name] for sample in samples if name in sample) for name in names}
+
+
+class Grown(NamedTuple):
+    """Seconds that it took, and CPU seconds of each process meanwhile."""
+
+    seconds: float
+    cpu_s: Mapping[str, float]
+
+
+async def grown(
+    count: Callable[[], Awaitable[int]], wanted: int, cpu_s: Callable[[], Mapping[str, float]], *, look_s: float, within_s: float
+) -> Grown:
+    """Look every `look_s` until there are `wanted`. Raises TimeoutError after `within_s`, and what `count` and `cpu_s` raise."""
+    async with asyncio.timeout(within_s):
+        began, used = time.perf_counter(), cpu_s()
+        # What happens before the first one, such as the start of a process, does not count.
+        while not (have := await count()):
+            await asyncio.sleep(look_s)
+            began, used = time.perf_counter(), cpu_s()
+        while have < wanted:
+            await asyncio.sleep(look_s)
+            have = await count()
+    return Grown(time.perf_counter() - began, {name: now - used[name] for name, now in cpu_s().items()})
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` of the values lie; NaN of none.
+
+    By nearest rank, so that it is one that was measured: `statistics.quantiles` interpolates, and takes no less than two.
+    """
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
+
+
+def latencies(values_ms: Sequence[float]) -> dict[str, float]:
+    """p50, p99 and p99.9, named with their unit."""
+    return {f"p{100 * share:g} ms": percentile(values_ms, share) for share in SHARES}

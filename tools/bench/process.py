@@ -1,9 +1,16 @@
-"""One process that is measured: started, waited for, its CPU seconds and memory read, ended."""
+"""The processes of a run: started in its folder, measured (CPU seconds, memory), and ended, if need be by a later run."""
 
 import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -11,13 +18,96 @@ import aiohttp
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from order_service.stack.ports import accepts
-from tools.bench.home import BenchHome
-from tools.bench.process_usage import cpu_s, memory_mib
-from tools.local_stack.embedded.server_process import Launch, ServerFailed, ServerProcess, last_lines
-from tools.local_stack.health_probe import probe_http
+from order_service.stack.process_identity import ProcessIdentity, end_processes
+from tools.local_stack.ports import accepts
+from tools.local_stack.process import Launch, ServerFailed, ServerProcess, last_lines, probe_http
 
+_MIB = 1024 * 1024
+_PREFIX = "orders-bench-"
+_RECORD = "bench.json"
 _READY_S = 60.0
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """The process and all that descend from it."""
+    return [process, *process.children(recursive=True)]
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds, of user and system, of a process, its children and its ended children. Raises psutil.NoSuchProcess."""
+    return sum(_cpu_times(family(psutil.Process(pid))))
+
+
+def _cpu_times(processes: Iterable[psutil.Process]) -> Iterator[float]:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            yield times.user + times.system + times.children_user + times.children_system
+
+
+def resident_mib(processes: Iterable[psutil.Process]) -> float:
+    """Resident set sizes in MiB: shared pages count for each, so at most too much. Cheap: `memory_mib` walks through all their pages."""
+    return _total_mib(processes, lambda process: process.memory_info().rss)
+
+
+def memory_mib(processes: Iterable[psutil.Process]) -> float:
+    """Proportional set sizes in MiB: shared pages are split among the processes that share them."""
+    return _total_mib(processes, _proportional)
+
+
+def _proportional(process: psutil.Process) -> int:
+    memory = process.memory_full_info()
+    # Only Linux tells proportional sizes.
+    return int(getattr(memory, "pss", memory.rss))
+
+
+def _total_mib(processes: Iterable[psutil.Process], size_of: Callable[[psutil.Process], int]) -> float:
+    total = 0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            total += size_of(process)
+    return total / _MIB
+
+
+class BenchHome:
+    """A folder below the system's temporary folder. `end` it in any case."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self.folder.chmod(0o755)  # PostgreSQL may run as another user
+        self._started: list[ProcessIdentity] = []
+        self._write()
+
+    def started(self, *pids: int) -> None:
+        """Remember processes that this run has started."""
+        self._started += [ProcessIdentity.of(pid) for pid in pids]
+        self._write()
+
+    def end(self) -> None:
+        """End what still runs, and remove the folder."""
+        end_processes(self._started, grace_s=2.0)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write(self) -> None:
+        record = {"owner": ProcessIdentity.own(), "started": self._started}
+        (self.folder / _RECORD).write_text(json.dumps(record), encoding="utf-8")
+
+
+def clear_leftovers() -> list[Path]:
+    """End the processes and remove the folders of bench runs that were killed; which folders those were."""
+    cleared = []
+    for record in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_RECORD}"):
+        try:
+            content = json.loads(record.read_text(encoding="utf-8"))
+            if record.stat().st_uid != os.geteuid() or ProcessIdentity(*content["owner"]).find() is not None:
+                continue
+            started = [ProcessIdentity(*one) for one in content["started"]]
+        except (OSError, ValueError, TypeError, KeyError):
+            continue  # another run is just making or removing it
+        end_processes(started, grace_s=0, stop_signal=signal.SIGKILL)
+        shutil.rmtree(record.parent, ignore_errors=True)
+        cleared.append(record.parent)
+    return cleared
 
 
 class BenchProcess:
@@ -100,5 +190,5 @@ class BenchProcess:
         return cpu_s(self.pid)
 
     def memory_mib(self) -> float:
-        """Proportional set size in MiB (shared pages are split among those who share them)."""
+        """Proportional set size in MiB (shared pages are split among the processes that share them)."""
         return memory_mib([psutil.Process(self.pid)])

@@ -1,9 +1,9 @@
-"""One run of the bench: its own servers in a folder of its own, the parts one after the other, and the results kept."""
+"""One run of the bench, or one load: its own servers in a folder of its own, and the results kept."""
 
 import asyncio
 import json
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,22 +13,38 @@ import uvloop
 from aiokafka.errors import KafkaError
 
 from infra.errors import LogUnreadable
+from infra.process.tuning import TooFewFiles, collect_rarely
 from tools.bench.feed_load.clients import NotServed
-from tools.bench.home import BenchHome
 from tools.bench.machine import Machine
-from tools.bench.measuring import PartResult, run_part
-from tools.bench.open_files import TooFewFiles
-from tools.bench.parts.accept import NotAccepted
-from tools.bench.parts.all import PARTS
-from tools.bench.report import Report, as_object
+from tools.bench.measuring import Part, PartResult, run_part
+from tools.bench.parts.accept import Accept, NotAccepted
+from tools.bench.parts.decide import Decide
+from tools.bench.parts.feed import Feed
+from tools.bench.parts.path import PathPart
+from tools.bench.parts.project import Project
+from tools.bench.parts.rebuild import RebuildPart
+from tools.bench.process import BenchHome
+from tools.bench.report import Finding, LoadResult, Report, as_object
 from tools.bench.servers import Servers
 from tools.bench.sizes import Size
-from tools.local_stack.embedded.server_process import ServerFailed
+from tools.local_stack.process import ServerFailed
 
-_CHECKOUT = Path(__file__).parents[2]
-RESULTS = _CHECKOUT / "bench" / "results"
+PARTS: dict[str, Callable[[Servers, Size], Sequence[Part]]] = {
+    "accept": lambda servers, size: [Accept(servers, requests=size.requests)],
+    "decide": lambda servers, size: [Decide(servers, commands=size.commands)],
+    "project": lambda servers, size: [Project(servers, orders=size.project_orders)],
+    "rebuild": lambda servers, size: [RebuildPart(servers, orders=size.rebuild_orders)],
+    "feed": lambda servers, size: [Feed(servers, clients=size.clients, events=size.events)],
+    "path": lambda servers, size: [PathPart(servers, rate=rate, seconds=size.path_s) for rate in size.rates],
+}
+"""What each name measures."""
+
+
+RESULTS = Path(__file__).with_name("results")
 FAILURES = (ServerFailed, NotAccepted, NotServed, TooFewFiles, LogUnreadable, KafkaError, psycopg.Error, TimeoutError, OSError)
 Tell = Callable[[str], None]
+LIMIT_S = 1800.0
+"""A load that takes longer is given up."""
 
 
 def run_bench(names: Sequence[str], size: Size, *, jar_folder: Path, tell: Tell) -> Report:
@@ -70,4 +86,29 @@ def keep(report: Report, names: Sequence[str], folder: Path = RESULTS) -> Path:
     moment = report.at.replace(":", "").replace("+0000", "Z")
     path = folder / f"{moment}-{'-'.join(names) if len(names) < len(PARTS) else 'all'}-{report.size}.json"
     path.write_text(json.dumps(as_object(report), indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def run_load(name: str, load: Callable[[Servers], Awaitable[Sequence[Finding]]], jar_folder: Path) -> LoadResult:
+    """Run it. Raises what the load raises, TimeoutError when it hangs; nothing is left behind."""
+    collect_rarely()  # thousands of clients are ours too
+    machine, at = Machine.here(), datetime.now(UTC).isoformat(timespec="seconds")
+    home = BenchHome()
+    try:
+        with Servers(home, jar_folder) as servers:
+            return LoadResult(at, machine, name, uvloop.run(_within(load(servers))))
+    finally:
+        home.end()
+
+
+async def _within(work: Awaitable[Sequence[Finding]]) -> Sequence[Finding]:
+    async with asyncio.timeout(LIMIT_S):
+        return await work
+
+
+def keep_load(result: LoadResult, folder: Path = RESULTS) -> Path:
+    """Write it as JSON; where it is. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{result.at.replace(':', '').replace('+0000', 'Z')}-{result.name}.json"
+    path.write_text(json.dumps(result.as_object(), indent=1) + "\n", encoding="utf-8")
     return path

@@ -16,15 +16,15 @@ from infra.event_log.reader import log_ends, stop_quietly
 from infra.kafka.clients import new_admin, new_reader
 from infra.kafka.topic_guard import create_topics
 from infra.process.settings import Settings
-from order_service.stack.ports import free_port
-from tools.bench.home import BenchHome
-from tools.bench.process import BenchProcess
-from tools.bench.process_usage import cpu_s
+from tools.bench.process import BenchHome, BenchProcess, cpu_s
 from tools.local_stack.embedded.kafka import EmbeddedKafka
 from tools.local_stack.embedded.postgres import EmbeddedPostgres
+from tools.local_stack.ports import free_port
 
 _NOT_INHERITED = ("KAFKA_", "DATABASE_URL", "ORDERS_")
 _GONE_S = 30.0
+BOTH = (COMMANDS, EVENTS)
+"""The topics of a run that begins with nothing."""
 
 
 class Servers:
@@ -148,7 +148,3 @@ async def _created(settings: Settings) -> None:
                 return
             except KafkaError:
                 await asyncio.sleep(0.1)
-
-
-BOTH = (COMMANDS, EVENTS)
-"""The topics of a run that begins with nothing."""

@@ -10,17 +10,13 @@ import typer
 
 from infra.process.settings import Settings
 from tools.bench.feed_load.loads import LOADS
-from tools.bench.findings import Finding
-from tools.bench.home import clear_leftovers
-from tools.bench.parts.all import PARTS
-from tools.bench.report import as_object, as_text
-from tools.bench.run import FAILURES, keep, run_bench
+from tools.bench.process import clear_leftovers
+from tools.bench.report import Finding, as_object, as_text
+from tools.bench.run import FAILURES, PARTS, keep, keep_load, run_bench, run_load
 from tools.bench.servers import Servers
-from tools.bench.sizes import FULL, QUICK
-from tools.bench.stack_load import report as stack_report
+from tools.bench.sizes import FULL, FULL_LOAD, QUICK, QUICK_LOAD
+from tools.bench.stack_load import stack as stack_report
 from tools.bench.stack_load.knee import knee
-from tools.bench.stack_load.load_size import FULL_LOAD, QUICK_LOAD
-from tools.bench.stack_load.run_load import keep_load, run_load
 
 app = typer.Typer(help="Measure each part beside its floor, on servers of its own; all parts unless one is named.")
 

@@ -14,10 +14,9 @@ import typer
 import uvloop
 
 from tools.faults.checks.raw_topics import TopicUnreadable
-from tools.faults.home import KitHome, clear_leftovers
-from tools.faults.kit_stack import KitStack, StackDidNotStart
+from tools.faults.fault_injector import cards
+from tools.faults.kit_stack import KitHome, KitStack, StackDidNotStart, clear_leftovers
 from tools.faults.run import Outcome, Plan, run_kit
-from tools.faults.schedule import cards
 from tools.faults.verdict import as_object, as_text, verdict_of
 
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -92,7 +91,7 @@ def _tell(text: str) -> None:
 
 
 def _log_to(folder: Path) -> None:
-    """The hand's journal; the Kafka client's complaints about killed brokers go there too."""
+    """The fault injector's journal; the Kafka client's complaints about killed brokers go there too."""
     handler = logging.FileHandler(folder / "faults.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     for name, level in (("tools.faults", logging.INFO), ("aiokafka", logging.ERROR), ("websockets", logging.ERROR)):

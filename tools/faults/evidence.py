@@ -1,21 +1,28 @@
-"""Everything that is left to be judged after a run: both topics, the dead letters, the tables; gathered when all is quiet."""
+"""Everything that is left to be judged after a run: both topics, the dead letters, the tables; gathered when all is quiet, and judged."""
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
 
 from event_schemas.positions import Position
 from event_schemas.topics import COMMANDS, DEAD_LETTERS, EVENTS
+from tools.faults.checks.client import check_client
 from tools.faults.checks.expected_rows import COLUMNS, Row
-from tools.faults.checks.feed import expected_feed
-from tools.faults.checks.letters import Read
+from tools.faults.checks.feed import check_feed, expected_feed
+from tools.faults.checks.findings import Findings
+from tools.faults.checks.letters import Read, check_letters
+from tools.faults.checks.log import check_log
 from tools.faults.checks.raw_log import Entry, read_commands, read_log
-from tools.faults.checks.raw_tables import read_tables, take_sample
+from tools.faults.checks.raw_tables import Sample, read_tables, take_sample
 from tools.faults.checks.raw_topics import TopicCopy
-from tools.faults.load.feed_watcher import Watcher
+from tools.faults.checks.tables import check_samples, check_tables
+from tools.faults.load.feed_watcher import FeedWatcher
+from tools.faults.load.noise_writer import Written
+from tools.faults.load.workload import Sent
 
 _LOOK_EVERY_S = 2.0
 _NO_PROGRESS_S = 60.0
@@ -47,14 +54,14 @@ class Evidence:
         """Per partition the records that count."""
         return {partition: log.counting for partition, log in self.read.logs.items()}
 
-    async def gather(self, url: str, watchers: Sequence[Watcher], tell: Callable[[str], None]) -> None:
+    async def gather(self, url: str, watchers: Sequence[FeedWatcher], tell: Callable[[str], None]) -> None:
         """Wait until nothing is missing, or nothing moves any more, and read everything. Raises TopicUnreadable, psycopg.Error."""
         await self._quiet(url, watchers, tell)
         await self.letters.read_on()
         for partition in self.events.partitions:
             self.checkpoints[partition], self.tables[partition] = await _patiently_read(url, partition)
 
-    async def _quiet(self, url: str, watchers: Sequence[Watcher], tell: Callable[[str], None]) -> None:
+    async def _quiet(self, url: str, watchers: Sequence[FeedWatcher], tell: Callable[[str], None]) -> None:
         begin = moved_at = time.monotonic()
         seen: tuple[int, ...] = ()
         while True:
@@ -91,7 +98,7 @@ class Evidence:
             {partition: read_log(records) for partition, records in self.events.partitions.items()},
         )
 
-    def _missing(self, checkpoints: int, watchers: Sequence[Watcher]) -> str | None:
+    def _missing(self, checkpoints: int, watchers: Sequence[FeedWatcher]) -> str | None:
         """What has not come yet, None when all has."""
         counting = self.counting
         decided = {entry.envelope["command_id"] for entries in counting.values() for entry in entries}
@@ -119,3 +126,29 @@ async def _patiently_read(url: str, partition: int) -> tuple[int, dict[str, list
                 raise
             await asyncio.sleep(2.0)
     raise AssertionError("unreachable")
+
+
+def judge_run(
+    evidence: Evidence, history: Sequence[Sent], watchers: Iterable[FeedWatcher], samples: Sequence[Sample], written: Sequence[Written]
+) -> Findings:
+    """What is wrong, if anything."""
+    findings = Findings()
+    read, counting = evidence.read, evidence.counting
+    for partition, log in read.logs.items():
+        check_log(read.commands[partition], log, findings)
+        check_samples(partition, samples, log.counting, findings)
+        check_tables(partition, evidence.checkpoints[partition], evidence.tables[partition], log.counting, findings)
+        end, checkpoint = len(evidence.events.partitions[partition]), evidence.checkpoints[partition]
+        what = f"the checkpoint stays at {checkpoint}, the log ends at {end}"
+        findings.expect("6", checkpoint == end, what, None, f"partition {partition}")
+    decided: dict[str, list[Entry]] = defaultdict(list)
+    for entries in counting.values():
+        for entry in entries:
+            decided[entry.envelope["command_id"]].append(entry)
+    commands = [command for partition in read.commands.values() for command in partition.commands]
+    check_client(history, commands, decided, findings)
+    for watcher in watchers:
+        check_feed(watcher.name, watcher.wanted or {}, watcher.memory, counting, findings)
+    letters = [letter for letters in evidence.letters.partitions.values() for letter in letters]
+    check_letters(written, letters, read, samples, findings)
+    return findings

@@ -8,17 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tools.faults.checks.findings import Findings
-from tools.faults.checks.judge import judge_run
 from tools.faults.checks.raw_tables import Sampler
-from tools.faults.evidence import Evidence
-from tools.faults.fault_injector import Done, Hand
-from tools.faults.history import History
-from tools.faults.home import KitHome
-from tools.faults.kit_stack import PARTITIONS, WORKERS, KitStack
+from tools.faults.evidence import Evidence, judge_run
+from tools.faults.fault_injector import Card, Done, FaultInjector, schedule
+from tools.faults.kit_stack import PARTITIONS, WORKERS, KitHome, KitStack
 from tools.faults.load.client import Client
-from tools.faults.load.feed_watcher import Watcher, audience
-from tools.faults.load.noise_writer import Writer
-from tools.faults.schedule import Card, schedule
+from tools.faults.load.feed_watcher import FeedWatcher, audience
+from tools.faults.load.noise_writer import NoiseWriter
+from tools.faults.load.workload import History
 from tools.faults.standstill import Assignment, Blame, Standstill, assignments, longest_standstills
 
 _HEAL_S = 240.0
@@ -49,7 +46,7 @@ class Outcome:
     done: list[Done]
     evidence: Evidence
     findings: Findings
-    watchers: list[Watcher]
+    watchers: list[FeedWatcher]
     samples: int
     by_hand: int
     restarts: dict[str, int]
@@ -68,53 +65,53 @@ async def run_kit(plan: Plan, home: KitHome, stack: KitStack, tell: Callable[[st
     with (home.folder / "history.ndjson").open("w", encoding="utf-8") as journal:
         history = History(journal)
         client = Client(stack.gateways, seed=plan.seed, rate=plan.rate, history=history)
-        hand = Hand(stack)
-        writer = Writer(stack.kafka, seed=plan.seed, partitions=PARTITIONS, every_s=_WRITE_EVERY_S)
+        injector = FaultInjector(stack)
+        noise_writer = NoiseWriter(stack.kafka, seed=plan.seed, partitions=PARTITIONS, every_s=_WRITE_EVERY_S)
         sampler = Sampler(stack.postgres, every_s=_SAMPLE_EVERY_S)
         watchers = audience(stack.feeds, seed=plan.seed, seconds=plan.seconds, an_order=history.newest_order)
         evidence = Evidence.of(stack.kafka, PARTITIONS)
         async with _background(stack.keep_guests(), sampler.run(), *(watcher.run() for watcher in watchers)):
-            await _under_fire(plan, client, hand, writer, tell)
+            await _under_fire(plan, client, injector, noise_writer, tell)
             tell(f"{len(history.sent):,} commands sent, {history.unanswered} not answered; healing")
             ailing = await stack.ailing(_HEAL_S)
             await evidence.gather(stack.postgres, watchers, tell)
-    findings = judge_run(evidence, history.sent, watchers, sampler.samples, writer.written)
+    findings = judge_run(evidence, history.sent, watchers, sampler.samples, noise_writer.written)
     findings.expect("heals", not ailing, f"not running {_HEAL_S:.0f} s after the last fault: {'; '.join(ailing)}")
     outcome = Outcome(
         plan=plan,
         history=history,
-        done=hand.done,
+        done=injector.done,
         evidence=evidence,
         findings=findings,
         watchers=watchers,
         samples=len(sampler.samples),
-        by_hand=len(writer.written),
+        by_hand=len(noise_writer.written),
         restarts=_restarts(stack),
         seconds=time.monotonic() - begin,
         unfinished=evidence.unfinished,
     )
-    outcome.standstills = longest_standstills(evidence.read.commands, evidence.counting, _owners(home), hand.done)
+    outcome.standstills = longest_standstills(evidence.read.commands, evidence.counting, _owners(home), injector.done)
     return outcome
 
 
-async def _under_fire(plan: Plan, client: Client, hand: Hand, writer: Writer, tell: Callable[[str], None]) -> None:
+async def _under_fire(plan: Plan, client: Client, injector: FaultInjector, noise_writer: NoiseWriter, tell: Callable[[str], None]) -> None:
     """The load and the faults, both over at the end, and nothing left frozen."""
-    teller = asyncio.create_task(_tell_now_and_then(client.history, hand, tell))
+    teller = asyncio.create_task(_tell_now_and_then(client.history, injector, tell))
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(client.run(plan.seconds, patience_s=_ANSWERS_S))
-            tasks.create_task(hand.run(schedule(plan.seed, seconds=plan.seconds, every_s=plan.every_s, deck=plan.deck)))
-            tasks.create_task(writer.run(plan.seconds))
+            tasks.create_task(injector.run(schedule(plan.seed, seconds=plan.seconds, every_s=plan.every_s, deck=plan.deck)))
+            tasks.create_task(noise_writer.run(plan.seconds))
     finally:
         teller.cancel()
-        hand.thaw()
+        injector.thaw()
 
 
-async def _tell_now_and_then(history: History, hand: Hand, tell: Callable[[str], None]) -> None:
+async def _tell_now_and_then(history: History, injector: FaultInjector, tell: Callable[[str], None]) -> None:
     begin = time.monotonic()
     while True:
         await asyncio.sleep(_TELL_EVERY_S)
-        done = sum(one.why_not is None for one in hand.done)
+        done = sum(one.why_not is None for one in injector.done)
         tell(f"{time.monotonic() - begin:.0f} s: {len(history.sent):,} commands, {history.answered:,} answered, {done} faults")
 
 

@@ -73,7 +73,7 @@ def _blame(partition: int, begin: float, end: float, owners: Sequence[Assignment
     hits = [hit for hit in done if hit.why_not is None]
     owner = next((assignment for assignment in reversed(owners) if assignment.at <= begin and partition in assignment.partitions), None)
     if owner is None:
-        return "owner hit"  # nobody owned it yet: at the start, or after both workers died
+        return "owner hit"  # without an owner: at the start, or after both workers died
     if any(hit.process == owner.worker and hit.at <= end and hit.until >= owner.at for hit in hits):
         return "owner hit"
     if any(hit.fault.target == "kafka" and begin - _BROKER_S <= hit.at <= end for hit in hits):

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from order_service.plain_table import table
+from order_service.terminal import table
 from tools.faults.checks.findings import CHECKS, Violation
 from tools.faults.load.client import NOT_SENT
 from tools.faults.run import Outcome

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra.process.settings import Settings
-from order_service.stack.addresses import reachable_address
 from order_service.stack.folder import StackFolder
-from order_service.stack.ports import free_port, is_free
-from tools.local_stack.embedded.server_process import Launch
-from tools.local_stack.health_probe import Probed, probe_http
+from order_service.stack.running import reachable_address
+from tools.local_stack.ports import free_port, is_free
+from tools.local_stack.process import Launch, Probed, probe_http
 from tools.local_stack.supervised_process import ProcessPlan
 
 MODULES = {
@@ -29,7 +28,7 @@ def command(service: str) -> tuple[str, ...]:
 
 
 class ServiceProcess:
-    """One instance of a service, with a health port that it keeps as long as nobody else takes it."""
+    """One instance of a service, with a health port that it keeps as long as no other process takes it."""
 
     def __init__(self, service: str, number: int, settings: Settings, environment: Mapping[str, str]) -> None:
         self.name = service if number == 1 else f"{service}-{number}"

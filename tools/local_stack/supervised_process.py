@@ -1,6 +1,7 @@
 """One process that is kept running, and one server that is only watched. Both are moved on by `tick(now)`, which never blocks."""
 
 import logging
+import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -9,11 +10,10 @@ from typing import Protocol
 
 import psutil
 
+from infra.process.exits import GUARD_EXIT
 from order_service.stack.process_identity import ProcessIdentity
 from order_service.stack.record import ProcessRecord, State
-from tools.local_stack.embedded.server_process import Launch, ServerFailed, ServerProcess
-from tools.local_stack.health_probe import Probed
-from tools.local_stack.restart_backoff import RestartBackoff
+from tools.local_stack.process import Launch, Probed, ServerFailed, ServerProcess
 
 _log = logging.getLogger(__name__)
 _PROBE_RUNNING_S = 1.0
@@ -21,6 +21,12 @@ _PROBE_OTHERWISE_S = 0.15
 
 Probe = Callable[[], Probed | None]
 """Asks a process how it is, within 2 s; None: no answer. Runs in a thread."""
+_RESTART_S = 0.5
+_RESTART_AT_MOST_S = 5.0
+_MEANT_RESTART_S = 0.1
+_MEANT_RESTART_AT_MOST_S = 2.0
+_MEANT = (0, -signal.SIGTERM, GUARD_EXIT)
+_STEADY_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -191,3 +197,20 @@ class Supervised:
 
 def _how(exit_code: int | None) -> str:
     return f"by signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"with code {exit_code}"
+
+
+class RestartBackoff:
+    """Doubles from death to death up to 5 s, and starts over after 30 s of life.
+
+    A process that was asked to end, or ended itself on purpose (exit code 70), did right: it comes back at once, and in 2 s at most.
+    A longer wait would leave partitions without an owner when both workers of a service are hit in turn.
+    """
+
+    def __init__(self) -> None:
+        self._deaths = 0
+
+    def delay_s(self, *, exit_code: int | None, lived_s: float) -> float:
+        """Seconds until the next start, for a process that ended now after `lived_s` seconds."""
+        self._deaths = 1 if lived_s >= _STEADY_S else self._deaths + 1
+        first, longest = (_MEANT_RESTART_S, _MEANT_RESTART_AT_MOST_S) if exit_code in _MEANT else (_RESTART_S, _RESTART_AT_MOST_S)
+        return min(longest, first * 2.0 ** min(self._deaths - 1, 10))

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from order_service.stack.folder import StackFolder
-from order_service.stack.leftovers import end_guests
 from order_service.stack.process_identity import ProcessIdentity
 from order_service.stack.record import StackRecord, Urls, take_request, write_record
+from tools.local_stack.end import end_guests
 from tools.local_stack.log_files import logs_of, rotate
 from tools.local_stack.supervised_process import ProcessPlan, Slot, Supervised, Watched, WatchPlan
 

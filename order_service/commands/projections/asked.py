@@ -1,13 +1,11 @@
 """How the projections' commands reach PostgreSQL and Kafka, and how they end when they can't."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
-import typer
 from aiokafka.errors import KafkaError
 from psycopg import AsyncConnection, IsolationLevel
 
@@ -17,6 +15,7 @@ from infra.kafka.clients import new_piece_reader
 from infra.postgres.connections import connection_arguments, database_address, reason_of
 from infra.process.settings import Settings
 from order_service.stack.running import stack_settings
+from order_service.terminal import fail
 from projections.operations import Busy, NewerRecord, OperationRefused, Overtaken, Poison, RebuildStopped, Status, lag_of, read_status
 
 T = TypeVar("T")
@@ -32,12 +31,6 @@ def asked(question: Coroutine[Any, Any, T]) -> T:
         fail(reason_of(error, database_address(stack_settings())), 1)
     except (BrokerAway, KafkaError, TimeoutError, OSError) as error:
         fail(f"the log can't be read ({str(error) or type(error).__name__}): is the stack up? `./orders status`", 1)
-
-
-def fail(message: str, code: int) -> NoReturn:
-    """End the command."""
-    sys.stderr.write(f"{message}\n")
-    raise typer.Exit(code)
 
 
 async def connected(settings: Settings, work: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:

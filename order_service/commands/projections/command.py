@@ -1,7 +1,7 @@
 """`./orders projections …`: rebuild the read models beside the live ones, compare, switch, go back, verify, and settle what is parked."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
@@ -9,9 +9,10 @@ import typer
 
 from infra.process.settings import Settings
 from order_service.commands.projections import view
-from order_service.commands.projections.asked import asked, connected, fail, status_of
-from order_service.commands.projections.progress import Meter, new_meter
+from order_service.commands.projections.asked import asked, connected, status_of
+from order_service.progress import Progress, json_progress, new_progress
 from order_service.stack.running import stack_settings
+from order_service.terminal import fail
 from projections.operations import (
     Different,
     Findings,
@@ -31,6 +32,7 @@ from projections.operations import (
     verify,
 )
 
+_TELL_S = 2.0
 app = typer.Typer(no_args_is_help=True)
 _Json = Annotated[bool, typer.Option("--json", help="JSON for machines")]
 _Accept = Annotated[bool, typer.Option("--accept-differences", help="Switch though the rows differ: a change of the folds is meant to")]
@@ -45,7 +47,7 @@ def status(*, as_json: _Json = False) -> None:
     found = asked(status_of(stack_settings()))
     sys.stdout.write(_line(view.status_json(found)) if as_json else view.status_text(found))
     if any(one.lag_records is None for one in found.generations):
-        sys.stderr.write("the log can't be read, so nobody knows how far they are behind: is Kafka running?\n")
+        sys.stderr.write("the log can't be read, so how far they are behind is unknown: is Kafka running?\n")
         raise typer.Exit(1)
 
 
@@ -61,9 +63,9 @@ def rebuild(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Make the next generation beside the live one, from the log's first record. Stopped at any moment, the next call goes on."""
     settings = stack_settings()
-    with new_meter(as_json=as_json) as meter:
+    with _progress(as_json=as_json) as shown:
         options = RebuildOptions(workers=workers, throttle=throttle, skip_poison=skip_poison)
-        built = asked(Rebuild(settings, options, lambda progress: _show(meter, progress)).run())
+        built = asked(Rebuild(settings, options, lambda progress: _show_rebuild(shown, progress)).run())
     if not promote:
         told = {"ready": built.schema}
         sys.stdout.write(_line(told) if as_json else f"{built.schema} is ready: `./orders projections promote` switches to it\n")
@@ -105,8 +107,8 @@ def verify_(
 ) -> None:
     """Fold the log anew and compare with the live read models, while writes go on. Exits 1 when a row differs."""
     options = VerifyOptions(sample=sample, order_id=None if order is None else _order_id(order), repair=repair)
-    with new_meter(as_json=as_json) as meter:
-        watching = verify(stack_settings(), options, lambda records, total: meter.show("verifying", {"records": records, "total": total}))
+    with _progress(as_json=as_json) as shown:
+        watching = verify(stack_settings(), options, lambda records, total: _show(shown, "verifying", {"records": records, "total": total}))
         findings, repaired = asked(watching)
     for drift in findings.drifts:
         sys.stdout.write("".join(map(_line, view.drift_json(drift))) if as_json else view.drift_text(drift))
@@ -147,9 +149,9 @@ def discard_(order: _Order, *, table: _Table = None, schema: _Schema = None, as_
 
 
 def _promote(settings: Settings, schema: str | None, *, accept_differences: bool, back: bool, as_json: bool) -> None:
-    meter = new_meter(as_json=as_json)
+    shown = _progress(as_json=as_json)
     try:
-        done = asked(Promoter(settings, meter.say).promote(schema, accept_differences=accept_differences, back=back))
+        done = asked(Promoter(settings, shown.say).promote(schema, accept_differences=accept_differences, back=back))
     except Different as different:
         if as_json:
             sys.stdout.write(_line({"promoted": None, "compared": view.comparison_json(different.compared)}))
@@ -164,10 +166,18 @@ def _promote(settings: Settings, schema: str | None, *, accept_differences: bool
     sys.stdout.write(f"; {done.from_schema} is kept for `./orders projections rollback`\n" if done.from_schema else "\n")
 
 
-def _show(meter: Meter, progress: RebuildProgress) -> None:
+def _progress(*, as_json: bool) -> Progress:
+    return json_progress() if as_json else new_progress(sys.stderr, every_s=_TELL_S)
+
+
+def _show(shown: Progress, phase: str, numbers: dict[str, Any]) -> None:
+    shown.show(view.progress_text(phase, numbers), numbers["records"], numbers["total"], phase=phase, numbers=numbers)
+
+
+def _show_rebuild(shown: Progress, progress: RebuildProgress) -> None:
     eta = None if progress.eta_s is None else round(progress.eta_s, 1)
     numbers = {"schema": progress.schema, "records": progress.records, "total": progress.total}
-    meter.show(progress.phase, numbers | {"percent": round(progress.percent, 1), "rate": round(progress.rate), "eta_s": eta})
+    _show(shown, progress.phase, numbers | {"percent": round(progress.percent, 1), "rate": round(progress.rate), "eta_s": eta})
 
 
 def _summary(findings: Findings, *, sums: bool) -> None:
@@ -183,7 +193,7 @@ def _settled(done: list[Unparked], *, as_json: bool) -> None:
         if as_json:
             sys.stdout.write(_line(vars(one)))
             continue
-        rest = f", {one.left} still wait: {view.printable(one.reason)}" if one.left else ""
+        rest = f", {one.left} still wait: {view.cut(one.reason)}" if one.left else ""
         sys.stdout.write(f"{one.table}: {one.folded} records folded, {one.discarded} discarded{rest}\n")
     raise typer.Exit(1 if any(one.left for one in done) else 0)
 
@@ -201,7 +211,7 @@ def _order_id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        fail(f"{view.printable(text)} is no order's id, which is a UUID", 2)
+        fail(f"{view.cut(text)} is no order's id, which is a UUID", 2)
 
 
 def _line(told: object) -> str:

@@ -1,17 +1,15 @@
 """Generations, comparisons and drift as people and machines read them. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from order_service.plain_table import table
+from order_service.terminal import printable, table
 from projections.operations import Drift, Findings, GenerationStatus, Parked, Promotion, Status, TableComparison
 
 
-def printable(text: str | None, most: int = 200) -> str:
-    """The text, cut, with everything that a terminal would obey replaced."""
-    if text is None:
-        return "(null)"
-    return "".join(character if character.isprintable() else "?" for character in text)[:most]
+def cut(text: str | None, most: int = 200) -> str:
+    """The text, printable and no longer than `most` characters."""
+    return "(null)" if text is None else printable(text)[:most]
 
 
 def status_json(status: Status) -> dict[str, Any]:
@@ -64,7 +62,7 @@ def parked_text(parked: Sequence[Parked]) -> str:
         return "nothing is parked\n"
     rows = [("order", "table", "record", "state", "reason")]
     for one in parked:
-        reason = printable(one.reason) if one.reason else ""
+        reason = cut(one.reason) if one.reason else ""
         rows.append((str(one.order_id), one.table_name, f"order-events/{one.partition}/{one.record_offset}", one.state, reason))
     return table(rows)
 
@@ -92,9 +90,7 @@ def comparison_text(compared: Sequence[TableComparison]) -> str:
     for one in compared:
         if one.note:
             lines.append(f"  {one.table}: {one.note}\n")
-        lines += [
-            f"  {one.table}\n    live {printable(sample.live, 600)}\n    new  {printable(sample.new, 600)}\n" for sample in one.samples
-        ]
+        lines += [f"  {one.table}\n    live {cut(sample.live, 600)}\n    new  {cut(sample.new, 600)}\n" for sample in one.samples]
     return "".join(lines)
 
 
@@ -114,10 +110,10 @@ def drift_json(drift: Drift) -> list[dict[str, Any]]:
 
 def drift_text(drift: Drift) -> str:
     """A drifted row in one line for each field."""
-    row = f"{drift.table} {printable('/'.join(drift.key))}"
+    row = f"{drift.table} {cut('/'.join(drift.key))}"
     if drift.kind != "changed":
         return f"{row}: {drift.kind}\n"
-    return "".join(f"{row}: {one.name} is {printable(one.there, 600)}, should be {printable(one.should, 600)}\n" for one in drift.fields)
+    return "".join(f"{row}: {one.name} is {cut(one.there, 600)}, should be {cut(one.should, 600)}\n" for one in drift.fields)
 
 
 def findings_json(findings: Findings, repaired: int | None) -> dict[str, Any]:
@@ -130,3 +126,15 @@ def findings_json(findings: Findings, repaired: int | None) -> dict[str, Any]:
         "parked_orders": findings.parked_orders,
         "repaired_rows": repaired,
     }
+
+
+def progress_text(phase: str, numbers: Mapping[str, Any]) -> str:
+    """How far a rebuild or a verification is: `records` of `total`, perhaps with `rate` and `eta_s`."""
+    records, total = numbers["records"], numbers["total"]
+    percent = 100 * records / total if total else 100.0
+    parts = [f"{phase} {percent:5.1f} %", f"{records} of {total} records"]
+    if numbers.get("rate"):
+        parts.append(f"{numbers['rate']:.0f}/s")
+    if numbers.get("eta_s") is not None and phase == "folding":
+        parts.append(f"{numbers['eta_s']:.0f} s left")
+    return ", ".join(parts)

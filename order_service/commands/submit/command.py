@@ -16,17 +16,16 @@ import orjson
 import typer
 import uvloop
 
-from order_service.commands.submit.client import Answer, GatewayLost, OrderClient
-from order_service.commands.submit.feed import FeedLost, follow
+from order_service.commands.submit.client import Answer, FeedLost, GatewayLost, OrderClient, follow
 from order_service.commands.submit.lines import BadLine, Order, OrderFile
 from order_service.commands.submit.outcomes import Outcomes, Sent
-from order_service.commands.submit.progress import Progress, new_progress
-from order_service.stack.addresses import urls
-from order_service.stack.running import stack_settings
+from order_service.progress import Progress, new_progress
+from order_service.stack.running import stack_settings, urls
 
 _MOST_WAITING = 20_000
 _OVERDUE_S = 2.0
 _LOOKUPS = 32
+_TELL_S = 5.0
 _NO_OUTCOME_S = 120.0
 """How long after the last line's answer a submission waits for outcomes while none comes."""
 _NAMED = 1_000
@@ -47,7 +46,7 @@ def submit(
     submission: Submission | None = None
     problem: str | None = None
     try:
-        submission = Submission(OrderFile(file), new_progress(quiet=as_json))
+        submission = Submission(OrderFile(file), new_progress(sys.stderr, every_s=_TELL_S, quiet=as_json))
         uvloop.run(submission.run(url=url or running.http, feed=feed or running.feed, concurrency=concurrency))
     except (OSError, EOFError, FeedLost, GatewayLost) as error:
         problem = str(error)
@@ -111,11 +110,14 @@ class Submission:
             self._failed(line.number, answer.body.get("detail", f"the gateway answered {answer.status}"))
 
     def _show(self) -> None:
-        self._progress.update(self.outcomes.counts, self._file.done(), self._file.size)
+        counts, done, size = self.outcomes.counts, self._file.done(), self._file.size
+        read = f", {100 * done // size} % of the file read" if size else ""
+        text = f"accepted {counts.accepted}, rejected {counts.rejected}, repeated {counts.repeated}, failed {counts.failed}{read}"
+        self._progress.show(text, done, size)
 
     def _failed(self, line: int, detail: str) -> None:
         self.outcomes.counts.failed += 1
-        self._progress.tell(f"line {line}: {detail}")
+        self._progress.say(f"line {line}: {detail}")
         if len(self.failures) < _NAMED:
             self.failures.append({"line": line, "detail": detail})
 

@@ -14,8 +14,8 @@ from websockets.asyncio.client import connect
 
 from infra.kafka.topic_guard import create_topics
 from infra.process.settings import Settings
-from order_service.stack.ports import free_port
 from tests.integration.notifier.conftest import FeedClient
+from tools.local_stack.ports import free_port
 
 CHECKOUT = Path(__file__).parents[3]
 

@@ -12,10 +12,10 @@ import orjson
 import pytest
 
 from notifier.websocket.server import FeedServer
-from order_service.commands.tail.feed import Follower
-from order_service.stack.ports import free_port
+from order_service.commands.tail import Follower
 from tests.integration.notifier.conftest import RunningFeed, until
 from tests.support.records import created, rejected, shipped
+from tools.local_stack.ports import free_port
 
 CHECKOUT = Path(__file__).parents[3]
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from gateway.app import _listen
 from infra.process.settings import Settings
 from infra.process.tuning import RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES
-from order_service.stack.ports import free_port
+from tools.local_stack.ports import free_port
 
 
 def test_the_kernel_holds_little_for_a_client_that_does_not_read() -> None:

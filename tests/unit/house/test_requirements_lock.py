@@ -13,7 +13,8 @@ _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 _LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 _ENTRIES = re.findall(r"^([A-Za-z0-9._-]+\S*==\S+.*?)\s*\\\n((?:\s+--hash=sha256:[0-9a-f]{64}.*\n)+)", _LOCK, re.MULTILINE)
 _LOCKED = {canonicalize_name(Requirement(pin).name): Requirement(pin) for pin, _ in _ENTRIES}
-_WANTED = [Requirement(text) for text in (*_PROJECT["project"]["dependencies"], *_PROJECT["dependency-groups"]["dev"])]
+_GROUPS = (_PROJECT["project"]["dependencies"], *_PROJECT["dependency-groups"].values())
+_WANTED = [Requirement(text) for group in _GROUPS for text in group]
 
 
 @pytest.mark.parametrize("wanted", _WANTED, ids=str)

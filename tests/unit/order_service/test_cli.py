@@ -36,6 +36,28 @@ def test_every_command_can_be_loaded(command: str, capsys: pytest.CaptureFixture
     assert f"./orders {command}" in capsys.readouterr().out
 
 
+@pytest.fixture
+def without_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the project was installed from its wheel."""
+    for name in [name for name in sys.modules if f"{name}.".startswith("tools.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tools", None)
+
+
+@pytest.mark.usefixtures("without_tools")
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS if command.target.startswith("tools.")])
+def test_a_command_that_only_a_checkout_has_says_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert orders(command, "--help") == 2
+    assert f"`orders {command}` needs a checkout of the project" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("without_tools")
+def test_every_other_command_needs_none(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (command.name for command in COMMANDS if not command.target.startswith("tools.")):
+        assert orders(command, "--help") == 0
+        assert f"./orders {command}" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("arguments", [["nonsense"], ["status", "--nonsense"], ["up", "--workers", "none"]])
 def test_wrong_use_is_2(arguments: list[str]) -> None:
     assert orders(*arguments) == 2

@@ -5,7 +5,7 @@ from uuid import UUID
 import orjson
 
 from order_service.commands.projections import view
-from order_service.commands.projections.progress import new_meter
+from order_service.commands.projections.command import _progress, _show
 from projections.rebuild.comparison import Difference, TableComparison
 from projections.rebuild.progress import KeptProgress
 from projections.rebuild.status import GenerationStatus, Status
@@ -67,18 +67,18 @@ def test_a_comparison_shows_samples_of_what_differs():
 
 
 def test_progress_as_json_lines(capsys):
-    with new_meter(as_json=True) as meter:
-        meter.say("nothing")
-        meter.show("folding", {"records": 1, "total": 4, "rate": 2})
-        meter.show("folding", {"records": 2, "total": 4, "rate": 2})
-        meter.show("done", {"records": 4, "total": 4, "rate": 2})
+    with _progress(as_json=True) as shown:
+        shown.say("nothing")
+        _show(shown, "folding", {"records": 1, "total": 4, "rate": 2})
+        _show(shown, "folding", {"records": 2, "total": 4, "rate": 2})
+        _show(shown, "done", {"records": 4, "total": 4, "rate": 2})
     lines = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["progress"], line["records"]) for line in lines] == [("folding", 1), ("done", 4)]
 
 
 def test_progress_as_plain_lines(capsys):
-    with new_meter(as_json=False) as meter:
-        meter.show("folding", {"records": 1, "total": 4, "rate": 2.0, "eta_s": 1.5})
+    with _progress(as_json=False) as shown:
+        _show(shown, "folding", {"records": 1, "total": 4, "rate": 2.0, "eta_s": 1.5})
     assert capsys.readouterr().err == "folding  25.0 %, 1 of 4 records, 2/s, 2 s left\n"
 
 

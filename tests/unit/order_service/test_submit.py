@@ -1,6 +1,7 @@
 """`./orders submit` against a gateway and a feed that misbehave as real ones may."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,12 +14,10 @@ from aiohttp.test_utils import TestServer
 
 from event_schemas.positions import LogIdentity, Position
 from order_service.commands.submit import client as submit_client
-from order_service.commands.submit import feed as submit_feed
-from order_service.commands.submit.client import GatewayLost
+from order_service.commands.submit.client import FeedLost, GatewayLost
 from order_service.commands.submit.command import Submission
-from order_service.commands.submit.feed import FeedLost
 from order_service.commands.submit.lines import OrderFile
-from order_service.commands.submit.progress import Progress
+from order_service.progress import Progress
 
 LOG = LogIdentity(1, {0: b"a"})
 
@@ -96,7 +95,7 @@ class FakeStack:
         return feed
 
     async def submit(self, path: Path, concurrency: int = 8) -> Submission:
-        submission = Submission(OrderFile(str(path)), Progress(quiet=True))
+        submission = Submission(OrderFile(str(path)), Progress(sys.stderr, every_s=5, quiet=True))
         await submission.run(url=str(self.server.make_url("")), feed=self.feed_url, concurrency=concurrency)
         return submission
 
@@ -157,7 +156,7 @@ async def test_a_feed_that_is_cut_goes_on_where_it_was(stack: FakeStack, tmp_pat
 
 
 async def test_without_a_feed_nothing_is_sent(stack: FakeStack, tmp_path: Path):
-    submission = Submission(OrderFile(str(write(tmp_path / "orders", *orders(5)))), Progress(quiet=True))
+    submission = Submission(OrderFile(str(write(tmp_path / "orders", *orders(5)))), Progress(sys.stderr, every_s=5, quiet=True))
     with pytest.raises(FeedLost, match="does not answer"):
         await submission.run(url=str(stack.server.make_url("")), feed="ws://127.0.0.1:9/feed", concurrency=2)
     assert not stack.posts
@@ -165,13 +164,13 @@ async def test_without_a_feed_nothing_is_sent(stack: FakeStack, tmp_path: Path):
 
 async def test_a_gateway_that_stays_away_ends_the_submission(stack: FakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(submit_client, "_AWAY_S", 0.3)
-    submission = Submission(OrderFile(str(write(tmp_path / "orders", *orders(5)))), Progress(quiet=True))
+    submission = Submission(OrderFile(str(write(tmp_path / "orders", *orders(5)))), Progress(sys.stderr, every_s=5, quiet=True))
     with pytest.raises(GatewayLost, match="is the stack up"):
         await submission.run(url="http://127.0.0.1:9", feed=stack.feed_url, concurrency=2)
 
 
 async def test_a_feed_that_stays_away_later_on_ends_the_submission(stack: FakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(submit_feed, "_AWAY_S", 0.0)
+    monkeypatch.setattr(submit_client, "_AWAY_S", 0.0)
     stack.cuts_feed_after = 10
     with pytest.raises(FeedLost):
         await stack.submit(write(tmp_path / "orders", *orders(50)), concurrency=1)

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from event_schemas.events import Record
-from order_service.commands.tail.lines import event_line
+from order_service.commands.tail import event_line
 from tests.support.records import cancelled, created, rejected, shipped
 
 ORDER = UUID("6a1f0e7c-7a35-5c5f-8b6d-0d6f3ad1c001")

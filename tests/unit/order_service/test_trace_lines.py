@@ -1,6 +1,6 @@
 """How a trace looks: every step with its time and what it took."""
 
-from order_service.commands.trace_lines import render
+from order_service.commands.trace import render
 
 ITEM = {
     "command_id": "c-1",

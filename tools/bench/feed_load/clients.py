@@ -109,7 +109,7 @@ class FeedClients:
             self.receive_until(lambda: self.caught_up >= len(self.clients), deadline - time.monotonic())
 
     def _all_open(self) -> bool:
-        """Open those who are due, so many at once; whether nobody is left to be let in."""
+        """Open connections that are due, so many at once; True when all clients are in."""
         while self._due and len(self._shaking_hands) < _AT_ONCE and self._due[0][0] <= time.monotonic():
             self._open(heappop(self._due)[1])
         return not self._due and not self._shaking_hands
@@ -224,7 +224,7 @@ class FeedClients:
             self._selector.register(client.socket, selectors.EVENT_READ, client)
 
     def close(self) -> None:
-        """Cut all connections; whoever receives in another thread comes to an end."""
+        """Cut all connections; a thread that receives comes to an end."""
         self._cut = True
         for client in (*self.clients, *self._shaking_hands):
             client.socket.close()

@@ -9,14 +9,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from event_schemas.feed import CloseCode
 from notifier.websocket.connection import text_frame
-from tools.bench.feed_load.bare_feed import bare_feed
 from tools.bench.feed_load.clients import FeedClients, parsed, subscribe
-from tools.bench.feed_load.events import age_ms, due_at, event, wide_event
-from tools.bench.feed_load.stage import FeedStage, feed_stage
-from tools.bench.findings import Finding
+from tools.bench.feed_load.stage import FeedStage, age_ms, bare_feed, due_at, event, feed_stage, wide_event
+from tools.bench.measuring import percentile
+from tools.bench.report import Finding
 from tools.bench.servers import Servers
-from tools.bench.stack_load.load_size import LoadSize
-from tools.bench.timings import percentile
+from tools.bench.sizes import LoadSize
 
 _MATCHES = 5
 """Clients that want the same customer's events."""

@@ -1,4 +1,8 @@
-"""`python -m tools.bench.parts.charts FILE FOLDER`: draws the curves of FILE as SVG pictures, two lines a picture at most."""
+"""`python -m tools.bench.parts.charts FILE FOLDER`: draws the curves of FILE as SVG pictures, two lines a picture at most.
+
+By hand: seven pictures are not worth a plotting library among the dependencies, and the text of these SVGs can be compared line by line
+from one measurement to the next.
+"""
 
 import argparse
 import json

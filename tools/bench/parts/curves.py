@@ -9,8 +9,10 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import uvloop
 
@@ -19,15 +21,13 @@ from infra.event_log.reader import log_ends, stop_quietly
 from infra.kafka.clients import new_reader
 from infra.process.settings import Settings
 from tools.bench.feed_load.clients import subscribe
-from tools.bench.feed_load.events import event
-from tools.bench.feed_load.stage import feed_stage
-from tools.bench.home import BenchHome, clear_leftovers
+from tools.bench.feed_load.stage import event, feed_stage
 from tools.bench.machine import Machine
 from tools.bench.measuring import Part
-from tools.bench.parts.curve import Curve, Look, Point, along
+from tools.bench.orders import fill_commands, unique_of
 from tools.bench.parts.decide import Decide
-from tools.bench.parts.filling import fill_commands, unique_of
 from tools.bench.parts.project import Project
+from tools.bench.process import BenchHome, clear_leftovers
 from tools.bench.servers import Servers
 
 PARTITIONS, WORKERS, FETCHES = (1, 3, 12, 24, 48), (1, 2), (50, 200, 500, 1_000, 2_000, 4_000)
@@ -37,6 +37,50 @@ _LOOK_S = 0.1
 _LONG_S = 900.0
 Tell = Callable[[str], None]
 Made = Callable[[int], Part]
+
+
+class Point(NamedTuple):
+    """At `x`, the figures by their names."""
+
+    x: float
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points of one variable."""
+
+    name: str
+    points: Sequence[Point]
+
+    def as_object(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "curve": self.name,
+            "points": [{"x": x, **{n: float(f"{v:.5g}") for n, v in figures.items()}} for x, figures in self.points],
+        }
+
+
+class Look(NamedTuple):
+    """One look at a long run: how many are done, seconds since it began, memory in MiB."""
+
+    done: int
+    seconds: float
+    memory_mib: float
+
+
+def along(looks: Sequence[Look], targets: Sequence[int], rate: str) -> list[Point]:
+    """At each target that the run reached, the rate over the stretch just before (from two thirds of it on), and the memory there."""
+    points = []
+    for target in targets:
+        reached = [look for look in looks if look.done >= target]
+        before = [look for look in looks if look.done <= 2 * target / 3]
+        if not reached or not before or reached[0].seconds <= before[-1].seconds:
+            continue
+        end, begin = reached[0], before[-1]
+        speed = (end.done - begin.done) / (end.seconds - begin.seconds)
+        points.append(Point(target, {rate: speed, "memory MiB": end.memory_mib}))
+    return points
 
 
 async def _points(values: Sequence[int], make: Made, rate: str, tell: Tell) -> list[Point]:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from event_schemas.topics import COMMANDS, EVENTS
 from infra.event_log.reader import log_ends, stop_quietly
 from infra.kafka.clients import new_reader
-from tools.bench.measuring import Metric, Sample
-from tools.bench.parts.filling import fill_commands, unique_of
-from tools.bench.parts.growth import grown
+from tools.bench.measuring import Metric, Sample, grown
+from tools.bench.orders import fill_commands, unique_of
 from tools.bench.process import BenchProcess
 from tools.bench.servers import Servers
 
@@ -40,7 +39,7 @@ class Decide:
         """`python -m order_aggregate`."""
         if self._fetch_records is None:
             return await self._round("order_aggregate", workers=self._workers)
-        return await self._round("tools.bench.parts.fetch_sized", "order_aggregate", str(self._fetch_records), workers=self._workers)
+        return await self._round("tools.bench.fetch_sized", "order_aggregate", str(self._fetch_records), workers=self._workers)
 
     async def floor(self) -> Sample:
         """The bare loop."""

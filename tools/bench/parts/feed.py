@@ -4,12 +4,11 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from event_schemas.topics import COMMANDS, EVENTS
+from infra.process.tuning import allow_many_files
 from notifier.websocket.connection import text_frame
-from tools.bench.feed_load.bare_feed import bare_feed
 from tools.bench.feed_load.clients import FeedClients, subscribe
-from tools.bench.feed_load.events import event, feed_log
+from tools.bench.feed_load.stage import bare_feed, event, feed_log
 from tools.bench.measuring import Metric, Sample
-from tools.bench.open_files import allow_open_files
 from tools.bench.process import BenchProcess
 from tools.bench.servers import Servers
 
@@ -36,7 +35,7 @@ class Feed:
 
     async def enter(self) -> None:
         """Start both and connect all clients."""
-        allow_open_files(2 * self._count + 200)
+        allow_many_files(2 * self._count + 200)
         await self._servers.new_topics(COMMANDS, EVENTS)
         self._log = await self._opened.enter_async_context(feed_log(self._servers.settings))
         await self._log.append(event("bench-0") for _ in range(100))

@@ -12,8 +12,7 @@ from event_schemas.topics import COMMANDS, EVENTS
 from infra.process.settings import Settings
 from tools.bench.floors.orders_log import write_bench_log
 from tools.bench.floors.project import FLOOR_SCHEMA
-from tools.bench.measuring import Metric, Sample
-from tools.bench.parts.growth import grown
+from tools.bench.measuring import Metric, Sample, grown
 from tools.bench.process import BenchProcess
 from tools.bench.servers import Servers
 
@@ -49,7 +48,7 @@ class Project:
         self._servers.use_new_database()
         if self._fetch_records is None:
             return await self._round(None, "projections", workers=self._workers)
-        sized = ("tools.bench.parts.fetch_sized", "projections", str(self._fetch_records))
+        sized = ("tools.bench.fetch_sized", "projections", str(self._fetch_records))
         return await self._round(None, *sized, workers=self._workers)
 
     async def floor(self) -> Sample:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from event_schemas.topics import COMMANDS, EVENTS
 from infra.process.settings import Settings
 from order_aggregate.snapshots import Snapshots
-from order_service.plain_table import table
-from tools.bench.home import BenchHome, clear_leftovers
-from tools.bench.parts.filling import bench_commands, fill, unique_of
+from order_service.terminal import table
+from tools.bench.orders import bench_commands, fill, unique_of
+from tools.bench.process import BenchHome, clear_leftovers
 from tools.bench.servers import BOTH, Servers
 
 _LOOK_S = 0.02

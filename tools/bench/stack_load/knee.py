@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from event_schemas.topics import COMMANDS, EVENTS
-from tools.bench.findings import Finding
+from tools.bench.measuring import percentile
 from tools.bench.parts.path import SERVICES
 from tools.bench.process import BenchProcess
+from tools.bench.report import Finding
 from tools.bench.servers import Servers
 from tools.bench.stack_load.open_loop import OpenLoop, run_open_loop
-from tools.bench.timings import percentile
 
 _STEP_S = 8.0
 _FIRST, _STEP = 400, 1.25

@@ -14,13 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from order_service.plain_table import table
 from order_service.stack.folder import StackFolder
 from order_service.stack.record import StackRecord, read_record
 from order_service.stack.running import stack_settings
-from tools.bench.stack_load.load import Measured, run_load
-from tools.bench.stack_load.report import memory_of_stack
-from tools.bench.timings import percentile
+from order_service.terminal import table
+from tools.bench.measuring import percentile
+from tools.bench.stack_load.stack import Measured, memory_of_stack, run_load
 
 _LOOK_EVERY_S = 10.0
 

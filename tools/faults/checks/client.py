@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from tools.faults.checks.findings import Findings
 from tools.faults.checks.raw_log import Command, Entry
-from tools.faults.history import Sent
-from tools.faults.load.workload import MARKED_BY
+from tools.faults.load.workload import MARKED_BY, Sent
 
 Decided = Mapping[str, list[Entry]]
 """By command id, its records that count."""

@@ -87,7 +87,7 @@ def _details(entries: Iterable[Entry]) -> Rows:
                     "status": "created",
                     "total": Decimal(data["total"]),
                     "ordered_at": moment(data["ordered_at"]),
-                    # Nobody asked for it before version 2.
+                    # Version 1 has no such field.
                     "sales_channel": "unknown" if envelope["schema_version"] == 1 else data.get("sales_channel"),
                 }
             case "OrderShipped" if key in rows:

@@ -1,11 +1,21 @@
-"""Invariants 1 to 4, per partition, from the raw topics. Pure."""
+"""Invariants 1 to 4, per partition, from the raw topics; the rules of the orders are written down a second time. Pure."""
 
 import uuid
 from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 from tools.faults.checks.findings import Findings
-from tools.faults.checks.model import Model, difference
 from tools.faults.checks.raw_log import Command, Entry, ReadCommands, ReadLog, json_object
+
+_TIMES = {"occurred_at", "ordered_at", "shipped_at", "cancelled_at"}
+_MARK = {"CreateOrder": "reference", "ShipOrder": "tracking_number", "CancelOrder": "reason"}
+_WRITTEN = {"OrderCreated": 2}
+"""The version that is written, where it is not 1."""
+_FREE = {"detail"}
+"""Texts for people: that they are there is all that is promised."""
 
 
 def check_log(commands: ReadCommands, log: ReadLog, findings: Findings) -> None:
@@ -82,3 +92,102 @@ def _decisions(firsts: dict[str, Command], counting: list[Entry], findings: Find
             wrong = difference(expected, entry.envelope)
             findings.expect("4", wrong is None, f"decided wrongly: {wrong}", command.order_id, entry.place)
         model.apply(entry)
+
+
+@dataclass
+class _Order:
+    created: dict[str, Any]
+    version: int = 1
+    status: str = "created"
+
+
+@dataclass
+class Model:
+    """The orders of one partition, as its records tell."""
+
+    orders: dict[str, _Order] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+
+    def expected(self, command: Command) -> dict[str, Any]:
+        """The whole envelope in which this command, which was not decided before, must end."""
+        message, order = command.message, self.orders.get(command.order_id)
+        code = self._code(message, order)
+        version = order.version if order else 0
+        envelope = {
+            "id": str(uuid.uuid5(uuid.UUID(command.id), "record")),
+            "order_id": command.order_id,
+            "command_id": command.id,
+            "correlation_id": message["correlation_id"],
+            "occurred_at": message["issued_at"],
+            "actor": message["actor"],
+            **({"key_hash": message["key_hash"]} if message.get("key_hash") else {}),
+        }
+        if code is None:
+            event, data = _event(message, order)
+            return {**envelope, "type": event, "schema_version": _WRITTEN.get(event, 1), "version": version + 1, "data": data}
+        customer = message["data"].get("customer_id") if message["type"] == "CreateOrder" else order and order.created["customer_id"]
+        data = {"code": code, "detail": "", "command_type": message["type"], **({"customer_id": customer} if customer else {})}
+        return {**envelope, "type": "CommandRejected", "schema_version": 1, "version": version, "data": data}
+
+    def apply(self, entry: Entry) -> None:
+        """The record that the log has; also when it is not the expected one, so that one fault is told once."""
+        envelope = entry.envelope
+        if envelope.get("key_hash"):
+            self.keys.add(envelope["key_hash"])
+        if envelope["type"] == "OrderCreated":
+            self.orders[envelope["order_id"]] = _Order(envelope["data"])
+        elif envelope["type"] != "CommandRejected" and envelope["order_id"] in self.orders:
+            order = self.orders[envelope["order_id"]]
+            order.version, order.status = envelope["version"], {"OrderShipped": "shipped"}.get(envelope["type"], "cancelled")
+
+    def _code(self, message: dict[str, Any], order: _Order | None) -> str | None:
+        """Why it is refused, None when it is not."""
+        if message.get("key_hash") in self.keys:
+            return "idempotency_key_reused"
+        mark = message["data"].get(_MARK.get(message["type"], ""))
+        if message["type"] not in _MARK or not isinstance(mark, str | None) or (mark is None and message["type"] != "CreateOrder"):
+            return "invalid_command"
+        if message["type"] == "CreateOrder":
+            return None if order is None else "already_exists"
+        if order is None:
+            return "order_not_found"
+        if message.get("expected_version") not in {None, order.version}:
+            return "version_conflict"
+        return None if order.status == "created" else f"already_{order.status}"
+
+
+def _event(message: dict[str, Any], order: _Order | None) -> tuple[str, dict[str, Any]]:
+    wanted = message["data"]
+    if message["type"] == "CreateOrder":
+        total = sum((line["quantity"] * Decimal(line["unit_price"]) for line in wanted["lines"]), Decimal(0))
+        units = sum(line["quantity"] for line in wanted["lines"])
+        channel = {"sales_channel": "unknown"} if message["schema_version"] == 1 else {}
+        return "OrderCreated", {**wanted, **channel, "units": units, "total": format(total, "f")}
+    assert order is not None
+    created = order.created
+    if message["type"] == "ShipOrder":
+        return "OrderShipped", {"customer_id": created["customer_id"], **wanted, "shipped_at": message["issued_at"]}
+    kept = {name: created[name] for name in ("customer_id", "ordered_at", "currency", "units", "total")}
+    return "OrderCancelled", {**kept, **wanted, "cancelled_at": message["issued_at"]}
+
+
+def difference(expected: dict[str, Any], found: dict[str, Any], path: str = "") -> str | None:
+    """The first field that is not as expected, None when all are. A later release may have added others: readers ignore those."""
+    for name in sorted(expected):
+        wanted, there = expected.get(name), found.get(name)
+        if isinstance(wanted, dict) and isinstance(there, dict):
+            inner = difference(wanted, there, f"{path}{name}.")
+            if inner:
+                return inner
+        elif name in _FREE:
+            if not there:
+                return f"{path}{name} is empty"
+        elif not _same(name, wanted, there):
+            return f"{path}{name} is {there!r}, not {wanted!r}"
+    return None
+
+
+def _same(name: str, wanted: Any, there: Any) -> bool:
+    if name in _TIMES and isinstance(wanted, str) and isinstance(there, str):
+        return datetime.fromisoformat(wanted) == datetime.fromisoformat(there)
+    return bool(wanted == there)

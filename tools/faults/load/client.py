@@ -10,8 +10,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from tools.faults.history import Attempt, History, Sent
-from tools.faults.load.workload import Intents
+from tools.faults.load.workload import Attempt, History, Sent, Workload
 
 _REQUEST_S = 12.0
 """Longest wait for one answer."""
@@ -28,7 +27,7 @@ class Client:
         self.history = history
         self._gateways = list(gateways)
         self._rate = rate
-        self._intents = Intents(seed)
+        self._workload = Workload(seed)
         self._random = random.Random(f"client {seed}")  # noqa: S311 reproducible on purpose
         self._free = asyncio.Semaphore(_IN_FLIGHT)
         self._open: set[asyncio.Task[None]] = set()
@@ -53,7 +52,7 @@ class Client:
         while due - begin < seconds and self._failure is None:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             await self._free.acquire()
-            task = asyncio.create_task(self._until_answered(session, self.history.begin(self._intents.next())))
+            task = asyncio.create_task(self._until_answered(session, self.history.begin(self._workload.next())))
             self._open.add(task)
             task.add_done_callback(self._done)
             # Behind time (all slots were taken): go on from now, at the same rate.
@@ -77,7 +76,7 @@ class Client:
         try:
             while not await self._once(session, sent):
                 if sent.key is None and sent.attempts[-1].said != NOT_SENT:
-                    return  # nobody knows whether it was taken, and to send it again would be another command
+                    return  # whether it was taken is unknown, and sending it again would be another command
                 await asyncio.sleep(pause_s * self._random.uniform(0.5, 1.5))
                 pause_s = min(2 * pause_s, 3.0)
         finally:
@@ -111,7 +110,7 @@ class Client:
         sent.ending = "rejected" if status >= 400 else "pending" if status == 202 else "accepted"
         sent.code = body.get("code")
         if sent.intent.kind == "create":
-            self._intents.learned(body["order_id"])
+            self._workload.learned(body["order_id"])
         return True
 
 

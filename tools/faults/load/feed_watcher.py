@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from tools.faults.load.feed_memory import FeedMemory
+from tools.faults.checks.feed import FeedMemory
 
 _CONNECT_S = 10.0
 _PAUSE_S = 0.5
@@ -32,7 +32,7 @@ class Habit:
     restless_s: float | None = None
 
 
-class Watcher:
+class FeedWatcher:
     """One client of the feed."""
 
     def __init__(self, habit: Habit, feeds: Sequence[str], *, seed: int) -> None:
@@ -77,7 +77,7 @@ def _frame(text: str | bytes) -> dict[str, Any]:
     return frame
 
 
-def audience(feeds: Sequence[str], *, seed: int, seconds: float, an_order: Callable[[], str | None]) -> list[Watcher]:
+def audience(feeds: Sequence[str], *, seed: int, seconds: float, an_order: Callable[[], str | None]) -> list[FeedWatcher]:
     """Who watches a run of so many seconds. `an_order`: an order that is being worked on, None while there is none."""
 
     def of_an_order() -> Filter | None:
@@ -92,4 +92,4 @@ def audience(feeds: Sequence[str], *, seed: int, seconds: float, an_order: Calla
         Habit("restless watcher of an order", restless_s=5.0, begins_s=seconds * 0.3, wanted=of_an_order),
         Habit("late watcher of everything", begins_s=seconds * 0.7),
     )
-    return [Watcher(habit, feeds, seed=seed) for habit in habits]
+    return [FeedWatcher(habit, feeds, seed=seed) for habit in habits]

@@ -29,7 +29,7 @@ class Written:
     fate: Fate
 
 
-class Writer:
+class NoiseWriter:
     """Writes one thing about every `every_s` seconds. What the brokers do not confirm may be there or not, like a client's command."""
 
     def __init__(self, servers: str, *, seed: int, partitions: int, every_s: float) -> None:

@@ -1,22 +1,108 @@
-"""Bring the broker's jars to this machine: only those that the lock names, byte for byte."""
+"""The broker's jars: which ones, by the lock, and how they come to this machine, byte for byte.
+
+`python -m tools.local_stack.embedded.jars` makes jars.lock from pom.xml. It is for developers, and needs mvn, which decides what
+belongs together.
+"""
 
 import hashlib
 import http.client
+import json
 import secrets
+import subprocess
+import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple, Self
+from xml.etree import ElementTree
 
-from tools.local_stack.embedded.jar_lock import Jar, JarLock, read_lock
-
+_HERE = Path(__file__).parent
+POM = _HERE / "pom.xml"
+LOCK = _HERE / "jars.lock"
+_POM_NAMESPACE = {"m": "http://maven.apache.org/POM/4.0.0"}
 _PARALLEL = 8
 _TRIES = 4
 _TIMEOUT_S = 30
-
 Progress = Callable[[int, int], None]
 """Called with the bytes fetched so far and the bytes to fetch in all."""
+
+
+class Jar(NamedTuple):
+    """One file of the broker: where a Maven repository keeps it, and what it must contain."""
+
+    path: str
+    """Path below a Maven repository's root: group/artifact/version/file."""
+    size: int
+    """Bytes."""
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The file's name, unique in a lock."""
+        return PurePosixPath(self.path).name
+
+    @property
+    def coordinates(self) -> str:
+        """`group:artifact:version`, read from the path."""
+        *group, artifact, version, _ = self.path.split("/")
+        return f"{'.'.join(group)}:{artifact}:{version}"
+
+
+class JarLock(NamedTuple):
+    """Exact jars, and the fingerprint of the pom.xml that they were resolved from."""
+
+    pom_sha256: str
+    jars: tuple[Jar, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the text of a lock file. Raises ValueError or KeyError when it is none."""
+        content = json.loads(text)
+        return cls(content["pom_sha256"], tuple(Jar(**jar) for jar in content["jars"]))
+
+    def render(self) -> str:
+        """The text of the lock file; `parse` reads it back."""
+        jars = [jar._asdict() for jar in self.jars]
+        return json.dumps({"pom_sha256": self.pom_sha256, "jars": jars}, indent=2) + "\n"
+
+    @property
+    def size(self) -> int:
+        """Bytes of all jars together."""
+        return sum(jar.size for jar in self.jars)
+
+
+def read_lock() -> JarLock:
+    """The committed lock."""
+    return JarLock.parse(LOCK.read_text(encoding="utf-8"))
+
+
+def pom_fingerprint() -> str:
+    """sha256 of the committed pom.xml."""
+    return hashlib.sha256(POM.read_bytes()).hexdigest()
+
+
+def direct_coordinates() -> set[str]:
+    """`group:artifact:version` of what pom.xml itself asks for."""
+    dependencies = ElementTree.parse(POM).getroot().iterfind("m:dependencies/m:dependency", _POM_NAMESPACE)  # noqa: S314 our own file
+    return {
+        ":".join(dependency.findtext(f"m:{part}", "", _POM_NAMESPACE) for part in ("groupId", "artifactId", "version"))
+        for dependency in dependencies
+    }
+
+
+def resolve(target: Path) -> tuple[Jar, ...]:
+    """Let mvn copy all jars to `target`, laid out as in a repository, and describe them. Raises CalledProcessError when mvn fails."""
+    copy = ["dependency:copy-dependencies", "-DincludeScope=runtime", "-Dmdep.useRepositoryLayout=true", f"-DoutputDirectory={target}"]
+    subprocess.run(["mvn", "-q", "-B", "-f", str(POM), *copy], check=True)  # noqa: S603, S607 a developer's own mvn
+    return tuple(_describe(jar, target) for jar in sorted(target.rglob("*.jar")))
+
+
+def _describe(jar: Path, root: Path) -> Jar:
+    content = jar.read_bytes()
+    return Jar(jar.relative_to(root).as_posix(), len(content), hashlib.sha256(content).hexdigest())
 
 
 class JarsUnavailable(Exception):
@@ -112,3 +198,15 @@ def _is_intact(file: Path, jar: Jar) -> bool:
             return hashlib.file_digest(content, "sha256").hexdigest() == jar.sha256
     except FileNotFoundError:
         return False
+
+
+def main() -> None:
+    """Write the lock beside the pom."""
+    with tempfile.TemporaryDirectory() as folder:
+        lock = JarLock(pom_fingerprint(), resolve(Path(folder)))
+    LOCK.write_text(lock.render(), encoding="utf-8")
+    sys.stdout.write(f"{LOCK.name}: {len(lock.jars)} jars, {lock.size / 1e6:.1f} MB\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -11,9 +11,8 @@ from typing import Self
 
 from tools.local_stack.embedded.jars import Progress, fetch_jars
 from tools.local_stack.embedded.java import find_java
-from tools.local_stack.embedded.kafka_cluster import Cluster
-from tools.local_stack.embedded.kafka_properties import Node, server_properties
-from tools.local_stack.embedded.server_process import Launch, ServerFailed, ServerProcess, last_lines
+from tools.local_stack.embedded.kafka_cluster import Cluster, Node, server_properties
+from tools.local_stack.process import Launch, ServerFailed, ServerProcess, last_lines
 
 _JVM = (
     # Measured against the defaults: ready in 1.5 s instead of 2.0, half the CPU time, and what one machine asks of a broker is no more.

@@ -15,9 +15,9 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from order_service.stack.ports import free_port, is_free
 from tools.local_stack.embedded.postgres_binaries import User, binaries, erase_binaries, server_user
-from tools.local_stack.embedded.server_process import FOLDER, Launch, ServerFailed, ServerProcess, last_lines
+from tools.local_stack.ports import free_port, is_free
+from tools.local_stack.process import FOLDER, Launch, ServerFailed, ServerProcess, last_lines
 
 USER = "orders"
 DATABASE = "orders"
@@ -27,7 +27,7 @@ _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "100",
-    # One machine, nobody replicates from it: fewer processes.
+    # One machine without replicas: fewer processes.
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_logical_replication_workers": "0",
@@ -101,7 +101,7 @@ class EmbeddedPostgres:
             raise
 
     def launch(self) -> Launch:
-        """What starts it now, for those who keep the process themselves; after `prepare`. Raises ServerFailed while another one runs."""
+        """What starts it now, for a caller that keeps the process itself; after `prepare`. Raises ServerFailed while another one runs."""
         assert self.process is not None
         remove_stale_lock(self.folder / "data")
         return self.process.launch

@@ -19,7 +19,7 @@ class NoPostgres(Exception):
 
 
 def server_user() -> User | None:
-    """PostgreSQL refuses to run as root: then it runs as `nobody`, whom every system has. None: as whoever we are."""
+    """PostgreSQL refuses to run as root: then it runs as the user `nobody`, which every system has. None: as the present user."""
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")

@@ -7,12 +7,12 @@ import uvloop
 
 from tests.support.embedded import jar_folder
 from tools.bench.feed_load.loads import LOADS
-from tools.bench.home import BenchHome
+from tools.bench.process import BenchHome
+from tools.bench.run import keep_load, run_load
 from tools.bench.servers import Servers
+from tools.bench.sizes import TINY_LOAD
 from tools.bench.stack_load import knee as knee_module
 from tools.bench.stack_load.knee import knee
-from tools.bench.stack_load.load_size import TINY_LOAD
-from tools.bench.stack_load.run_load import keep_load, run_load
 
 _TIMED = ("p99", "after", "times", "memory", "a second")
 """What a busy machine may miss."""

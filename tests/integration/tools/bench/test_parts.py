@@ -8,10 +8,9 @@ import pytest
 
 from order_service.stack.process_identity import ProcessIdentity
 from tests.support.embedded import jar_folder
-from tools.bench.home import BenchHome, clear_leftovers
-from tools.bench.parts.all import PARTS
+from tools.bench.process import BenchHome, clear_leftovers
 from tools.bench.report import as_object
-from tools.bench.run import keep, run_bench
+from tools.bench.run import PARTS, keep, run_bench
 from tools.bench.sizes import TINY
 
 
@@ -31,7 +30,7 @@ def test_every_part_measures_itself_and_its_floor(tmp_path: Path) -> None:
 def test_what_a_killed_run_left_is_cleared_up() -> None:
     script = (
         "import subprocess, sys, os\n"
-        "from tools.bench.home import BenchHome\n"
+        "from tools.bench.process import BenchHome\n"
         "home = BenchHome()\n"
         # With our pipe in its hands we would wait for its end.
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True, stdout=-3, stderr=-3)\n"

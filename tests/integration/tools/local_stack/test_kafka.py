@@ -11,8 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import TopicPartition
 
 from tests.support.embedded import jar_folder
-from tools.local_stack.embedded.jar_lock import read_lock
-from tools.local_stack.embedded.jars import fetch_jars
+from tools.local_stack.embedded.jars import fetch_jars, read_lock
 from tools.local_stack.embedded.kafka import EmbeddedKafka
 
 _EVERYTHING = TopicPartition("t", 0)

@@ -12,7 +12,7 @@ import pytest
 
 from tools.local_stack.embedded.postgres import EmbeddedPostgres, remove_stale_lock
 from tools.local_stack.embedded.postgres_binaries import binaries, erase_binaries, server_user
-from tools.local_stack.embedded.server_process import ServerFailed
+from tools.local_stack.process import ServerFailed
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
 

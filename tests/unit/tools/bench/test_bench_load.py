@@ -10,11 +10,10 @@ from event_schemas.decoding import decode_command
 from infra.kafka.partitioner import partition_of
 from notifier.websocket.connection import text_frame
 from tools.bench.feed_load.clients import FeedClient, frames_of, masked
-from tools.bench.feed_load.events import age_ms, event
-from tools.bench.orders import order_bodies
-from tools.bench.parts.filling import bench_commands, unique_of
+from tools.bench.feed_load.stage import age_ms, event
+from tools.bench.measuring import latencies, percentile
+from tools.bench.orders import bench_commands, order_bodies, unique_of
 from tools.bench.stack_load.http_client import HttpConnection
-from tools.bench.timings import latencies, percentile
 
 
 def test_the_orders_are_the_same_each_time() -> None:

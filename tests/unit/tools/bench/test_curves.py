@@ -5,10 +5,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tools.bench.findings import Finding, LoadResult
 from tools.bench.machine import Machine
 from tools.bench.parts.charts import draw, number, picture, round_up
-from tools.bench.parts.curve import Curve, Look, Point, along
+from tools.bench.parts.curves import Curve, Look, Point, along
+from tools.bench.report import Finding, LoadResult
 
 
 def test_the_rate_at_a_target_is_that_of_the_stretch_before_it() -> None:

@@ -4,8 +4,8 @@ import asyncio
 from contextlib import suppress
 
 from infra.process.settings import Settings
-from order_service.stack.ports import free_port
 from tools.bench.floors.feed import HEAD, _run
+from tools.local_stack.ports import free_port
 
 FRAME = b"a ready frame"
 

@@ -8,6 +8,7 @@ import pytest
 from tools.bench.machine import Machine
 from tools.bench.measuring import Metric, Sample, result_of, run_part, spread
 from tools.bench.report import Report, as_object, as_text
+from tools.bench.run import RESULTS
 
 SPEED = Metric("things/s", "things/s", wanted=0.8)
 COST = Metric("CPU ms a thing", "ms", more_is_better=False, wanted=1.7)
@@ -112,3 +113,7 @@ def test_people_and_programs_are_told_the_same() -> None:
     assert "█" in drawn
     assert "ratio 1.50 (at most 1.7 wanted: yes)" in drawn
     assert plain.endswith("path-50 could not be measured: no reason\n")
+
+
+def test_results_are_kept_beside_those_that_are_committed():
+    assert list(RESULTS.glob("reference-*.json"))

@@ -11,10 +11,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from order_service.stack.process_identity import ProcessIdentity
-from tools.faults.history import History, Sent
-from tools.faults.home import KitHome, clear_leftovers
+from tools.faults.kit_stack import KitHome, clear_leftovers
 from tools.faults.load import client as client_module
 from tools.faults.load.client import Client
+from tools.faults.load.workload import History, Sent
 
 Answer = Callable[[web.Request, int], Awaitable[web.StreamResponse]]
 _TAKEN = {"command_id": "c-1", "order_id": "o-1", "status": "pending"}
@@ -48,8 +48,8 @@ def keyless(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _want(monkeypatch: pytest.MonkeyPatch, *, key: str | None) -> None:
-    intent = client_module.Intents(1)._create()
-    monkeypatch.setattr(client_module.Intents, "next", lambda _self: type(intent)(intent.marker, "create", "/orders", intent.body, key))
+    intent = client_module.Workload(1)._create()
+    monkeypatch.setattr(client_module.Workload, "next", lambda _self: type(intent)(intent.marker, "create", "/orders", intent.body, key))
 
 
 @pytest.mark.usefixtures("keyed")

@@ -10,14 +10,12 @@ import pytest
 
 from infra.process.settings import Settings
 from tests.faults.synthetic import honest
+from tools.faults.checks.feed import FeedMemory
 from tools.faults.checks.findings import CHECKS, Findings
 from tools.faults.checks.raw_log import Command, Entry, ReadCommands
-from tools.faults.fault_injector import Done
-from tools.faults.history import Attempt, History
-from tools.faults.load.feed_memory import FeedMemory
-from tools.faults.load.workload import Intent, Intents
+from tools.faults.fault_injector import DECK, Done, Fault, cards, schedule
+from tools.faults.load.workload import Attempt, History, Intent, Workload
 from tools.faults.run import Outcome, Plan
-from tools.faults.schedule import DECK, Fault, cards, schedule
 from tools.faults.standstill import Assignment, assignments, longest_standstills
 from tools.faults.verdict import as_object, as_text, verdict_of
 
@@ -25,7 +23,7 @@ from tools.faults.verdict import as_object, as_text, verdict_of
 
 
 def _some_intents(seed: int, count: int = 3000) -> list[Intent]:
-    intents, found = Intents(seed), []
+    intents, found = Workload(seed), []
     for number in range(count):
         found.append(intents.next())
         if found[-1].kind == "create":

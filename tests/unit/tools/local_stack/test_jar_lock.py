@@ -1,11 +1,11 @@
 """The committed lock: of this pom, complete, and without any host."""
 
-from tools.local_stack.embedded.jar_lock import LOCK, POM, JarLock, direct_coordinates, pom_fingerprint, read_lock
+from tools.local_stack.embedded.jars import LOCK, POM, JarLock, direct_coordinates, pom_fingerprint, read_lock
 
 
 def test_the_lock_is_of_this_pom() -> None:
     lock = read_lock()
-    assert lock.pom_sha256 == pom_fingerprint(), "pom.xml has changed: run python -m tools.local_stack.embedded.lock_jars"
+    assert lock.pom_sha256 == pom_fingerprint(), "pom.xml has changed: run python -m tools.local_stack.embedded.jars"
     assert direct_coordinates() <= {jar.coordinates for jar in lock.jars}
 
 

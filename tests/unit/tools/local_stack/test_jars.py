@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tools.local_stack.embedded import jars
-from tools.local_stack.embedded.jar_lock import Jar, JarLock
-from tools.local_stack.embedded.jars import JarsUnavailable, fetch_jars, missing_jars
+from tools.local_stack.embedded.jars import Jar, JarLock, JarsUnavailable, fetch_jars, missing_jars
 
 CONTENT = {f"g/a{n}/1/a{n}-1.jar": f"content {n}".encode() for n in range(3)}
 LOCK = JarLock("pom", tuple(Jar(path, len(content), hashlib.sha256(content).hexdigest()) for path, content in CONTENT.items()))

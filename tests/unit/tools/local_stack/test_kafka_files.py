@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.local_stack.embedded.kafka_cluster import Cluster, OtherClusterSize
-from tools.local_stack.embedded.kafka_properties import Node, server_properties
+from tools.local_stack.embedded.kafka_cluster import Cluster, Node, OtherClusterSize, server_properties
 
 
 def properties(brokers: int) -> dict[str, str]:

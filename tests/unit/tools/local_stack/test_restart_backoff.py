@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.local_stack.restart_backoff import RestartBackoff
+from tools.local_stack.supervised_process import RestartBackoff
 
 
 def delays(*, exit_code: int, deaths: int, lived_s: float = 1.0) -> list[float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.local_stack.embedded.server_process import FOLDER, Launch, ServerFailed, ServerProcess, last_lines
+from tools.local_stack.process import FOLDER, Launch, ServerFailed, ServerProcess, last_lines
 
 
 def process(tmp_path: Path, script: str, **more: object) -> ServerProcess:

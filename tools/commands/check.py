@@ -1,0 +1,64 @@
+"""`./orders check` and `./orders test`: what a change is held against, in a minute and in full."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+_CHECKOUT = Path(__file__).parents[2]
+_WORKERS = 2
+_HOUSE = "tests/unit/house"
+STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("style", ("ruff", "check", "--quiet", ".")),
+    ("format", ("ruff", "format", "--check", "--quiet", ".")),
+    ("types", ("mypy", "--no-error-summary")),
+    ("schemas", ("order_service", "schemas", "check")),
+    ("docs/openapi.json", ("pytest", "-q", f"{_HOUSE}/test_openapi_page.py")),
+    ("docs/asyncapi.json", ("pytest", "-q", f"{_HOUSE}/test_asyncapi_page.py")),
+    ("docs/settings.md", ("pytest", "-q", f"{_HOUSE}/test_settings_page.py")),
+    ("requirements.lock", ("pytest", "-q", f"{_HOUSE}/test_requirements_lock.py")),
+)
+"""What is looked at, and the module that looks with its arguments."""
+
+
+def check() -> None:
+    """Check style, types, and that everything generated is as the code has it. All is run; exits 1 when something is wrong."""
+    wrong = [name for name, command in STEPS if not _holds(name, command)]
+    if wrong:
+        sys.stderr.write(f"wrong: {', '.join(wrong)}\n")
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _holds(name: str, command: Sequence[str]) -> bool:
+    began = time.monotonic()
+    done = subprocess.run(  # noqa: S603 our own tools
+        [sys.executable, "-m", *command], cwd=_CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    holds = done.returncode == 0
+    sys.stdout.write(f"{'ok' if holds else 'FAIL':4}  {name:18}  {time.monotonic() - began:.1f} s\n{'' if holds else done.stdout}")
+    sys.stdout.flush()
+    return holds
+
+
+def test(context: typer.Context) -> None:
+    """Run pytest on the project's tests, with servers of their own; all arguments are passed on to it."""
+    arguments = [_as_seen_from_here(argument) for argument in context.args]
+    os.chdir(_CHECKOUT)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", "-q", *_side_by_side(arguments), *arguments])  # noqa: S606 the exit code is pytest's
+
+
+def _side_by_side(arguments: Sequence[str]) -> Sequence[str]:
+    """Files are tested side by side, since most of the time goes into waiting for servers; not where someone looks into one test."""
+    alone = {"-n", "--numprocesses", "--pdb", "--trace", "-s", "--collect-only", "--co"}
+    return () if any(argument.split("=")[0] in alone for argument in arguments) else ("-n", str(_WORKERS), "--dist", "loadfile")
+
+
+def _as_seen_from_here(argument: str) -> str:
+    """A path that the user gave relative to where they stand, made absolute; anything else unchanged."""
+    path, separator, test_name = argument.partition("::")
+    return f"{Path(path).absolute()}{separator}{test_name}" if not path.startswith("-") and path and Path(path).exists() else argument
