@@ -18,6 +18,7 @@ from event_schemas.topics import COMMANDS, EVENTS
 from infra.kafka.clients import new_reader
 from infra.process.settings import Settings
 from tests.support.raw_log import judge_log
+from tests.support.readme import first_request
 from tests.support.service_process import CHECKOUT, eventually
 from tests.support.topics import append_bytes, read_topic
 
@@ -75,6 +76,21 @@ def test_an_order_goes_from_post_to_read_model_and_feed(stack):
     order = _get_until_found(f"{stack.http}/orders/{body['order_id']}")
     assert order.headers["etag"] == '"1"'
     assert (order.json()["status"], order.json()["total"], order.json()["units"]) == ("created", "9.00", 2)
+
+
+def test_the_first_request_of_the_readme_is_answered_with_the_ids_that_stand_there(stack):
+    path, key, body, answer = first_request()
+    headers = {"content-type": "application/json", "Idempotency-Key": key}
+
+    posted = [httpx.post(f"{stack.http}{path}", content=body, headers=headers) for _ in range(2)]
+
+    assert [(one.status_code, one.json()) for one in posted] == [(202, answer), (202, answer)]
+    order = _get_until_found(f"{stack.http}/orders/{answer['order_id']}").json()
+    assert (order["customer_id"], order["total"], order["version"]) == ("ada", "9.00", 1)
+    sales = httpx.get(f"{stack.http}/sales?from={order['ordered_at'][:10]}").json()["items"]
+    assert sum(day["orders"] for day in sales if day["currency"] == "EUR") >= 1
+    for page in ("/feed/demo", "/docs"):
+        assert httpx.get(f"{stack.http}{page}").headers["content-type"].startswith("text/html"), page
 
 
 def test_shipping_and_cancelling_are_judged_by_the_aggregate(stack):
