@@ -1,5 +1,6 @@
 """Fixtures that every test may use. The servers start when the first test asks for one."""
 
+import gc
 import secrets
 import signal
 from collections.abc import Iterator
@@ -9,20 +10,30 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 from tests.support.embedded import EmbeddedServers, clear_leftovers
+from tests.support.examples import PLAIN, register_profiles
+
+register_profiles()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let SIGTERM end a run as Ctrl-C does, with all fixtures torn down; time no property."""
-    # Hypothesis fails what takes long, and a busy machine takes long over anything.
-    settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("untimed")
+    gc.disable()  # until everything is imported
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile(PLAIN)
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell lets its background jobs ignore Ctrl-C, and they pass that on to what they start: the tests send it on purpose.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Take modules and tests, which stay, out of what the collector looks through again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -1,25 +1,56 @@
 """Kafka and PostgreSQL for one test run: on free ports, in a temporary folder, never a user's running stack."""
 
 import atexit
+import fcntl
 import json
 import os
 import shutil
 import tempfile
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from infra.process.settings import Settings
 from order_service.stack.process_identity import ProcessIdentity, end_processes
-from tools.local_stack.embedded.kafka import EmbeddedKafka
+from tools.local_stack.embedded.java import find_java
+from tools.local_stack.embedded.kafka import EmbeddedKafka, class_archive
 from tools.local_stack.embedded.postgres import EmbeddedPostgres
 
 CHECKOUT = Path(__file__).parents[2]
 _PREFIX = "orders-tests-"
+_ARCHIVING_S = 60
 
 
 def jar_folder() -> Path:
     """The checkout's cache of jars, so that a test run downloads nothing that `./orders up` has."""
     settings = Settings()
-    return settings.jar_folder if settings.cache or "ORDERS_HOME" in os.environ else CHECKOUT / ".orders" / "cache" / "kafka"
+    folder = settings.jar_folder if settings.cache or "ORDERS_HOME" in os.environ else CHECKOUT / ".orders" / "cache" / "kafka"
+    _make_class_archive(folder.absolute())
+    return folder
+
+
+@cache
+def _make_class_archive(folder: Path) -> None:
+    """See to the archive of the broker's classes, one test process after the other: it takes a start and a stop of a broker, once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / class_archive(find_java())
+    with (folder / "classes.lock").open("w") as lock, tempfile.TemporaryDirectory(prefix=_PREFIX) as place:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if archive.exists() and all(archive.stat().st_mtime > jar.stat().st_mtime for jar in folder.glob("*.jar")):
+            return
+        archive.unlink(missing_ok=True)
+        kafka = EmbeddedKafka(Path(place) / "kafka", jar_folder=folder)
+        kafka.prepare()
+        process = kafka.brokers[0].process
+        java, *arguments = process.launch.arguments
+        made = Path(place) / archive.name
+        process.launch = replace(process.launch, arguments=(java, f"-XX:ArchiveClassesAtExit={made}", *arguments))
+        kafka.start()
+        process.stop(_ARCHIVING_S)
+        # Where this Java can't make one, brokers start as they do without.
+        if made.exists():
+            shutil.copyfile(made, folder / f".{archive.name}.part")
+            (folder / f".{archive.name}.part").replace(archive)
 
 
 class EmbeddedServers:

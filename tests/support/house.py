@@ -3,7 +3,7 @@
 import ast
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -25,15 +25,17 @@ def syntax(module: Path) -> ast.Module:
     return ast.parse((ROOT / module).read_text(encoding="utf-8"), str(module))
 
 
-def imports(module: Path) -> Iterator[tuple[str, int]]:
+@cache
+def imports(module: Path) -> Sequence[tuple[str, int]]:
     """Every import of a module, wherever it stands in it: the imported module's full name, and the line."""
+    found: list[tuple[str, int]] = []
     for node in ast.walk(syntax(module)):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, node.lineno
+            found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             package = list(module.parent.parts[: len(module.parent.parts) - node.level + 1]) if node.level else []
-            yield ".".join([*package, *([node.module] if node.module else [])]), node.lineno
+            found.append((".".join([*package, *([node.module] if node.module else [])]), node.lineno))
+    return found
 
 
 def files() -> list[Path]:

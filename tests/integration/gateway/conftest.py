@@ -19,6 +19,11 @@ from tools.local_stack.embedded.postgres import EmbeddedPostgres
 ORDER: dict[str, Any] = {"customer_id": "ada", "currency": "EUR", "lines": [{"sku": "tea", "quantity": 2, "unit_price": "4.50"}]}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the plugin that pyproject.toml keeps from being loaded by every run."""
+    config.pluginmanager.import_plugin("schemathesis.pytest.plugin")
+
+
 @dataclass
 class Stack:
     """Everything that a client of the gateway meets."""

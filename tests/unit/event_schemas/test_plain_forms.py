@@ -16,6 +16,7 @@ from event_schemas.commands import COMMAND_TYPES, CancelOrder, ShipOrder
 from event_schemas.decoding import decode_command, decode_record
 from event_schemas.events import RECORD_TYPES
 from event_schemas.pydantic_internals import PlainReader
+from tests.support.examples import examples
 from tests.support.golden import FOLDER
 
 MODELS = {**RECORD_TYPES, **{model.model_fields["type"].default: model for model in COMMAND_TYPES}}
@@ -92,7 +93,7 @@ def told(read, message):
     return type(model), repr(model), model.model_fields_set, model.model_dump_json(exclude_none=True)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(kind=st.sampled_from(sorted(MODELS)), same=st.integers(0, 9), message=messages())
 def test_a_message_is_read_as_its_model_reads_it_or_refused_for_the_same_reason(kind, same, message):
     if same and isinstance(message.get("type"), str):
@@ -100,7 +101,7 @@ def test_a_message_is_read_as_its_model_reads_it_or_refused_for_the_same_reason(
     assert told(READERS[kind].read, message) == told(MODELS[kind].model_validate, message)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(message=messages().map(lambda message: message.get("data")), model=st.sampled_from([CreateOrderRequest, ShipOrder, CancelOrder]))
 def test_a_body_is_read_as_its_model_reads_it_or_refused_for_the_same_reason(message, model):
     """With a rule that asks for a context: no client's order may lie ahead of the gateway's clock."""

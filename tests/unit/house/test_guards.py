@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.support.embedded import jar_folder
+from tests.support.examples import THOROUGH
 from tests.support.house import ROOT, files, syntax, table
 from tests.support.mutations import Mutation
 from tests.support.mutations_of_the_edges import MUTATIONS_OF_THE_EDGES
@@ -28,6 +30,7 @@ def _tests_named(cell: str) -> set[str]:
     return set(re.findall(r"test_\w+", cell))
 
 
+@cache
 def _functions(module: Path) -> set[str]:
     return {node.name for node in ast.walk(syntax(module)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
@@ -73,7 +76,8 @@ def test_without_the_guard_its_test_fails(mutation: Mutation, tmp_path: Path):
     mutated.write_text(mutated.read_text(encoding="utf-8").replace(mutation.old, mutation.new), encoding="utf-8")
 
     own = {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "ORDERS_CACHE": str(jar_folder().parent)}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", mutation.test]
+    thorough = f"--hypothesis-profile={THOROUGH}"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", thorough, mutation.test]
     run = subprocess.run(command, cwd=copy, env=os.environ | own, capture_output=True, text=True, timeout=280, check=False)
 
     # 1: the test ran and did not pass, be it that a worker it needs does not even start; 2 and more: it never ran.

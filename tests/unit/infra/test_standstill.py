@@ -55,7 +55,7 @@ async def _handed_over(last_progress, handler) -> None:
     """A worker that is handed a tick every now and then, as the transport does."""
     consumer = SimpleNamespace(assignment_number=1)
     worker = FetchWorker(SimpleNamespace(consumer=consumer, last_progress=last_progress), handler, session_timeout_s=6.0)
-    for _ in range(20):
+    for _ in range(8):
         await worker.take(Fetch(0, frozenset(), {}))  # of an assignment that is over: dropped, but taken
         await asyncio.sleep(LIMIT_S / 4)
     consumer.assignment_number = 0
@@ -82,7 +82,7 @@ async def test_a_worker_that_takes_fetches_goes_on(ended, health):
     last_progress = LastProgress()
 
     async def takes_on() -> None:
-        for _ in range(30):
+        for _ in range(12):
             last_progress.moved()
             await asyncio.sleep(LIMIT_S / 4)
 
@@ -96,7 +96,7 @@ async def test_a_worker_that_waits_for_something_goes_on_and_gets_its_time_again
 
     async def waits() -> None:
         health.wait_for("database", "PostgreSQL does not answer")
-        await asyncio.sleep(4 * LIMIT_S)
+        await asyncio.sleep(2 * LIMIT_S)
         health.settled("database")
         await asyncio.sleep(LIMIT_S / 2)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from notifier.client.endings import End, Then, closed, unreachable
 from notifier.client.items import CaughtUp, Event, FeedStopped, Held, Item, Joined, Lost, Passed, Reset, Snapshot
 from notifier.client.state import Following, Taken, Wanted
+from tests.support.examples import examples
 from tests.support.records import created, rejected, shipped
 
 ORDERS = [UUID(int=number) for number in range(1, 5)]
@@ -66,7 +67,7 @@ connections = st.tuples(st.integers(0, 12), st.integers(0, 3), st.none() | st.in
 
 
 @given(st.lists(st.tuples(st.integers(0, len(ORDERS) - 1), st.booleans()), max_size=30), st.lists(connections, max_size=8))
-@settings(max_examples=1_000)
+@settings(max_examples=examples(1_000))
 def test_through_cuts_repeats_and_lost_frames_each_record_is_handed_out_once_in_order(
     kinds: list[tuple[int, bool]], cuts: list[tuple[int, int, int | None, bool]]
 ) -> None:
@@ -81,7 +82,7 @@ def test_through_cuts_repeats_and_lost_frames_each_record_is_handed_out_once_in_
 
 
 @given(st.lists(st.tuples(st.integers(0, len(ORDERS) - 1), st.booleans()), min_size=1, max_size=30), st.data())
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_whoever_kept_the_position_of_any_item_goes_on_there_with_nothing_in_memory(
     kinds: list[tuple[int, bool]], data: st.DataObject
 ) -> None:

@@ -19,6 +19,7 @@ from notifier.live_end import LiveEnd
 from notifier.replay import is_in_memory, replay_from_memory
 from notifier.ring import Ring
 from notifier.subscription import Subscription
+from tests.support.examples import examples
 from tests.support.records import created, rejected
 from tests.unit.notifier.fake_log import FakeLog, RememberingSink, order_records
 
@@ -175,7 +176,7 @@ def judge_all(log: FakeLog, start: dict[int, int], wanted: FeedFilter, sink: Rem
 
 
 @given(cases)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_each_record_once_in_order_however_replay_and_live_interleave(case: Case) -> None:
     check_hand_over(case)
 

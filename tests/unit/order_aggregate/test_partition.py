@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from event_schemas.decoding import decode_record
 from event_schemas.events import Record
 from order_aggregate.partition_state import PartitionState
+from tests.support.examples import examples
 from tests.support.given import Envelope, cancel, create, keyed, ship
 
 _ORDERS = [Envelope().order_id.__class__(int=n) for n in range(1, 4)]
@@ -36,7 +37,7 @@ def _decide_all(partition: PartitionState, commands) -> list[tuple[int, Record]]
 
 
 @given(_commands(), st.data())
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_folding_the_records_gives_the_state_that_decided_them(commands, data):
     live = PartitionState()
     log = [(offset, decode_record(record.encoded())) for offset, record in _decide_all(live, commands)]
@@ -56,7 +57,7 @@ def test_folding_the_records_gives_the_state_that_decided_them(commands, data):
 
 
 @given(_commands(), st.sets(st.integers(0, 24)))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_stopping_anywhere_and_going_on_from_the_log_decides_the_same_records(commands, stops):
     once = [record.encoded() for _, record in _decide_all(PartitionState(), commands)]
 
@@ -79,7 +80,7 @@ def test_stopping_anywhere_and_going_on_from_the_log_decides_the_same_records(co
 
 
 @given(_commands())
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_versions_run_without_a_gap_and_every_command_ends_once(commands):
     decided = _decide_all(PartitionState(), commands)
 

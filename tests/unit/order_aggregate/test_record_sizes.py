@@ -34,6 +34,7 @@ from event_schemas.values import MAX_LINES, Line
 from order_aggregate import partition_state as partition_module
 from order_aggregate.partition_state import PartitionState
 from order_aggregate.record_appender import encode
+from tests.support.examples import examples
 from tests.support.given import Envelope, create, given, keyed, ship
 
 ADDED_AT_MOST = 4 * 1024
@@ -86,7 +87,7 @@ def _values(partition: PartitionState, commands) -> list[bytes]:
 
 
 @hypothesis_given(_command_bytes())
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_record_is_no_larger_than_its_command_and_a_constant_and_deciding_again_gives_its_bytes(commands):
     records = _values(PartitionState(), commands)
 

@@ -21,6 +21,7 @@ from event_schemas.recorded import RecordedMessage, classify
 from order_aggregate import decider
 from order_aggregate.order import CancelledOrder, CreatedOrder, ShippedOrder
 from order_aggregate.partition_state import PartitionState
+from tests.support.examples import examples
 from tests.support.given import Envelope, cancel, create, ship
 
 _ORDERS = [UUID(int=number) for number in (1, 2)]
@@ -285,7 +286,7 @@ class _SnapshottingInFlight(OnePartition):
 
 
 def test_nothing_is_lost_doubled_or_reordered_under_the_rule_of_place():
-    run_state_machine_as_test(OnePartition, settings=settings(max_examples=150, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(OnePartition, settings=settings(max_examples=examples(150), stateful_step_count=40, deadline=None))
 
 
 @pytest.mark.parametrize("broken", [_CountingEverything, _CountingFirstOfAVersion])

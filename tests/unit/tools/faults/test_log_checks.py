@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from event_schemas.recorded import recorded_messages
 from projections.tables.registry import TABLES
 from tests.faults.synthetic import PARTITIONS, World, change_data, changed, find, honest, with_headers
+from tests.support.examples import examples
 from tools.faults.checks.expected_rows import COLUMNS, expected_rows, keyed
 from tools.faults.checks.findings import CHECKS
 from tools.faults.load.noise_writer import partition_of
@@ -31,7 +32,7 @@ _STEPS = st.tuples(st.sampled_from(["create", "ship", "cancel"]), st.integers(0,
 
 
 @given(st.lists(_STEPS, min_size=1, max_size=30))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_whatever_the_product_decides_is_what_the_kits_own_rules_expect(steps):
     world = World()
     orders = [str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))) for number in range(5)]
