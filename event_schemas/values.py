@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import pycountry
@@ -22,11 +22,6 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-if TYPE_CHECKING:
-    from pydantic._internal._model_construction import ModelMetaclass
-else:
-    ModelMetaclass = type(BaseModel)
-
 CURRENCIES = frozenset(currency.alpha_3 for currency in pycountry.currencies)
 MAX_AMOUNT = Decimal(1_000_000_000)
 MAX_LINES = 100
@@ -36,19 +31,13 @@ _TOTAL = re.compile(r"\d{1,17}(\.\d{1,4})?", re.ASCII)
 _AMOUNT = re.compile(r"\d{1,10}(\.\d{1,4})?", re.ASCII)
 
 
-class _Classes(ModelMetaclass):
-    """Classes of messages. pydantic answers `isinstance` in Python, a microsecond each time that it is no; every `match` asks."""
-
-    __instancecheck__ = type.__instancecheck__
-
-
-class Closed(BaseModel, metaclass=_Classes):
+class Closed(BaseModel):
     """A message we write, or a command we are sent: frozen, unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Open(BaseModel, metaclass=_Classes):
+class Open(BaseModel):
     """A message we read back: frozen, unknown fields are ignored, for a later release may have added them."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

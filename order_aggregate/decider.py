@@ -1,4 +1,4 @@
-"""The rules. `decide` judges, `evolve` records; both are pure, and time comes from the command."""
+"""The rules. `decide` judges, `evolve` records. Pure: time comes from the command."""
 
 from dataclasses import dataclass
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What the aggregate knows of one order: one frozen class per status, each with only what a later decision needs."""
+"""What the aggregate knows of one order: one frozen class per status, each with only what a later decision needs. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,6 +1,6 @@
 """The command line: what operators type. It needs no checkout; `tools` builds on its doors."""
 
-DOORS = [
+DOORS: list[str] = [
     "order_service.cli",
     "order_service.findings",
     "order_service.progress",

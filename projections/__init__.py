@@ -3,7 +3,7 @@
 Other packages import the modules of `DOORS` only.
 """
 
-DOORS = [
+DOORS: list[str] = [
     "projections.api",
     "projections.command_lookup.outcomes",
     "projections.operations",

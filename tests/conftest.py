@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from tests.support.embedded import EmbeddedServers, clear_leftovers
 from tests.support.examples import PLAIN, register_profiles
+from tests.support.order import turn
 
 register_profiles()
 
@@ -27,6 +28,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell lets its background jobs ignore Ctrl-C, and they pass that on to what they start: the tests send it on purpose.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first; the tests of one file stay in order."""
+    items.sort(key=lambda item: turn(item.nodeid))
 
 
 def pytest_collection_finish() -> None:

@@ -1,6 +1,6 @@
 """What is not deployed: the local stack, the bench and the fault kit. Only a checkout has it, so the command line asks for it by name."""
 
-DOORS = [
+DOORS: list[str] = [
     "tools.commands.bench",
     "tools.commands.check",
     "tools.commands.faults",

@@ -1,4 +1,4 @@
-"""Those who wait until the log's end has passed an offset: thousands at once, each leaves nothing behind. Pure but for futures."""
+"""Those who wait until the log's end has passed an offset: thousands at once, each leaves nothing behind.."""
 
 import asyncio
 import heapq

@@ -1,4 +1,4 @@
-"""What became of each command: accepted or rejected, why, and where its record stands."""
+"""What became of each command: accepted or rejected, why, and where its record stands. Pure."""
 
 from datetime import datetime
 from typing import NamedTuple, assert_never

@@ -1,4 +1,4 @@
-"""What each customer ordered: `orders` counts all, `units` and `totals` leave cancelled orders out.
+"""What each customer ordered: `orders` counts all, `units` and `totals` leave cancelled orders out. Pure.
 
 Sums are kept per partition, so that each row depends on one partition only; a query adds the partitions up.
 """

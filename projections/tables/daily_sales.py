@@ -1,4 +1,4 @@
-"""Sales per UTC day of `ordered_at` and currency; a cancelled order is taken out of the day on which it was placed.
+"""Sales per UTC day of `ordered_at` and currency; a cancelled order is taken out of the day on which it was placed. Pure.
 
 Sums are kept per partition, so that each row depends on one partition only; a query adds the partitions up.
 """

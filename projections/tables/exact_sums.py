@@ -1,4 +1,4 @@
-"""Exact sums of money: Python's own arithmetic rounds to 28 digits."""
+"""Exact sums of money: Python's own arithmetic rounds to 28 digits. Pure."""
 
 from decimal import Context, Decimal
 

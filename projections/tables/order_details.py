@@ -1,4 +1,4 @@
-"""Each order as it is now."""
+"""Each order as it is now. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Every record of every order, rejections too, as it stands in the log: the envelope's exact text, with its place."""
+"""Every record of every order, rejections too, as it stands in the log: the envelope's exact text, with its place. Pure."""
 
 from typing import NamedTuple
 from uuid import UUID

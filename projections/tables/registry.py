@@ -1,4 +1,4 @@
-"""The read models of this release, and the version of their folds."""
+"""The read models of this release, and the version of their folds. Pure."""
 
 from typing import Any
 

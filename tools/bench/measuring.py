@@ -1,4 +1,4 @@
-"""Rounds of a part and of its floor, in turns, and what they come to. Pure but for the running of rounds."""
+"""Rounds of a part and of its floor, in turns, and what they come to. No I/O of its own but for the running of rounds."""
 
 import asyncio
 import statistics

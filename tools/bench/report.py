@@ -1,4 +1,4 @@
-"""What a run or a load came to, for people and for programs. Pure."""
+"""What a run or a load came to, for people and for programs. No I/O of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

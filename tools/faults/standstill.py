@@ -1,4 +1,4 @@
-"""How long decisions stood still while commands waited, and whether the partition's owner was to blame. Pure."""
+"""How long decisions stood still while commands waited, and whether the partition's owner was to blame. No I/O of its own."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

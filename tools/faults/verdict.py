@@ -1,4 +1,4 @@
-"""The verdict of a run, for people and as one JSON object. Pure."""
+"""The verdict of a run, for people and as one JSON object. No I/O of its own."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""Generations, comparisons and drift as people and machines read them. Pure."""
+"""Generations, comparisons and drift as people and machines read them. No I/O of its own."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -6,9 +6,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from command_api.fingerprint import fingerprint
 
-from command_api.identity import ANONYMOUS, identify
+from command_api.identity import ANONYMOUS, fingerprint, identify
 from event_schemas.topics import TOPICS
 from infra.process.settings import Settings
 from order_service.cli import COMMANDS

@@ -1,4 +1,4 @@
-"""What the client was told against what the topics hold: invariant 1 by the 202s, the promises about keys, the answers. Pure."""
+"""What the client was told against what the topics hold: invariant 1 by the 202s, the promises about keys, the answers.."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Invariant 7: what a client of the feed holds by the client's own rule, against the records that match. Pure."""
+"""Invariant 7: what a client of the feed holds by the client's own rule, against the records that match. No I/O of its own."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Invariant 8: what was written by hand, and the dead letters. Pure."""
+"""Invariant 8: what was written by hand, and the dead letters. No I/O of its own."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Invariants 1 to 4, per partition, from the raw topics; the rules of the orders are written down a second time. Pure."""
+"""Invariants 1 to 4, per partition, from the raw topics; the rules of the orders are written down a second time. No I/O of its own."""
 
 import uuid
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""The raw bytes of both topics, read by the letter of the design and by nothing of the product. Pure."""
+"""The raw bytes of both topics, read by the letter of the design and by nothing of the product. No I/O of its own."""
 
 import json
 import uuid

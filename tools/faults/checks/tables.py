@@ -1,4 +1,4 @@
-"""Invariants 5 and 6: samples and whole tables against the fold of the log up to their checkpoint. Pure."""
+"""Invariants 5 and 6: samples and whole tables against the fold of the log up to their checkpoint. No I/O of its own."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence

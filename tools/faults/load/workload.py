@@ -1,4 +1,4 @@
-"""What the kit's client wants, a seeded stream of commands, and its history: what it sent, and what it was answered. Pure."""
+"""What the kit's client wants, a seeded stream of commands, and its history: what it sent, and what it was answered. No I/O of its own."""
 
 import json
 import random
