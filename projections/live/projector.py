@@ -139,7 +139,7 @@ class Projector:
 
     async def _bury(self, run: Run) -> None:
         """Keep unreadable records among the dead letters before the transaction that passes them commits. Twice is harmless."""
-        for record, reason in run.garbage:
+        for record, reason in run.undecodable:
             await self._dead_letter(record, reason)
 
     def _progress(self, runs: Mapping[int, Run]) -> Progress:

@@ -7,6 +7,7 @@ from aiokafka import ConsumerRecord
 
 from event_schemas.decoding import NewerSchema
 from event_schemas.recorded import RecordedMessage, Undecodable, classify
+from infra.event_log.metrics import count_passed_by
 from infra.event_log.reader import first_record_digest
 from infra.event_log.runs import run_from
 from projections.store.checkpoints import Checkpoint
@@ -22,30 +23,32 @@ class Run:
 
     checkpoint: Checkpoint
     counted: Sequence[RecordedMessage]
-    garbage: Sequence[tuple[ConsumerRecord, str]]
+    undecodable: Sequence[tuple[ConsumerRecord, str]]
     hole: bool
     newer: str | None = None
 
 
 def run_at(checkpoint: Checkpoint, records: Sequence[ConsumerRecord]) -> Run:
-    """Judge what continues the checkpoint. Lower offsets are dropped; nothing is taken from the first hole on."""
+    """Classify what continues the checkpoint. Lower offsets are dropped; nothing is taken from the first hole on."""
     fitting, hole = run_from(checkpoint.next_offset, records)
     counted: list[RecordedMessage] = []
-    garbage: list[tuple[ConsumerRecord, str]] = []
+    undecodable: list[tuple[ConsumerRecord, str]] = []
     next_offset, newer = checkpoint.next_offset, None
     for record in fitting:
         try:
-            verdict = classify(record)
+            classified = classify(record)
         except NewerSchema as error:
             newer = str(error)
             break
-        if isinstance(verdict, RecordedMessage):
-            counted.append(verdict)
-        elif isinstance(verdict, Undecodable):
-            garbage.append((record, verdict.reason))
+        if isinstance(classified, RecordedMessage):
+            counted.append(classified)
+        else:
+            count_passed_by(classified)
+            if isinstance(classified, Undecodable):
+                undecodable.append((record, classified.reason))
         next_offset = record.offset + 1
     first = first_record_digest(fitting[0].value) if next_offset > 0 and checkpoint.next_offset == 0 else checkpoint.first_record
     after = replace(checkpoint, next_offset=next_offset, first_record=first)
     if counted:
         after = replace(after, last_record_offset=counted[-1].offset, last_record_id=counted[-1].record.id)
-    return Run(after, counted, garbage, hole and newer is None, newer)
+    return Run(after, counted, undecodable, hole and newer is None, newer)

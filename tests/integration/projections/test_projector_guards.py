@@ -250,7 +250,7 @@ async def test_without_awaiting_a_dead_letter_garbage_is_passed_that_no_one_has(
         raise Killed
 
     async def not_awaited(self, run):
-        for record, reason in run.garbage:
+        for record, reason in run.undecodable:
             letter = asyncio.create_task(self._dead_letter(record, reason))
             letter.add_done_callback(lambda done: done.exception())
 

@@ -42,7 +42,7 @@ def test_void_records_and_garbage_are_passed_and_only_garbage_is_kept():
     good = created()
     run = run_at(Checkpoint(0, 0), [fetched(created(), 0, place=9), fetched(b"junk", 1), fetched(good, 2)])
     assert [counted.record.id for counted in run.counted] == [good.id]
-    assert [(record.offset, record.value) for record, _ in run.garbage] == [(1, b"junk")]
+    assert [(record.offset, record.value) for record, _ in run.undecodable] == [(1, b"junk")]
     assert (run.checkpoint.next_offset, run.checkpoint.last_record_offset) == (3, 2)
 
 
