@@ -27,7 +27,7 @@ from gateway.pages import create_docs_router, create_feed_demo_router, describe
 from gateway.problems import render_problems
 from gateway.protocol import GatewayProtocol
 from infra.errors import DatabaseAway
-from infra.event_log.command_outcomes import Outcomes
+from infra.event_log.command_outcomes import RecentOutcomes
 from infra.event_log.lookup import RecordReader
 from infra.event_log.tail import LogTail
 from infra.kafka.topic_guard import topics_watched
@@ -80,7 +80,7 @@ def openapi_document() -> dict[str, Any]:
 
 
 def _log_side(settings: Settings, tail: LogTail) -> LogSide:
-    return LogSide(tail, Outcomes(tail), RecordReader(settings, "order-gateway-places"))
+    return LogSide(tail, RecentOutcomes(tail), RecordReader(settings, "order-gateway-places"))
 
 
 def _routers(commands: CommandAppender, outcomes: CommandOutcomes, tail: LogTail, reads: ReadModels | None) -> list[APIRouter]:
@@ -202,7 +202,7 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _stop(server: uvicorn.Server, outcomes: Outcomes, streams: SseStreams) -> None:
+def _stop(server: uvicorn.Server, outcomes: RecentOutcomes, streams: SseStreams) -> None:
     server.should_exit = True
     # Whoever waits is answered 202 now, and streams end with a word, rather than cut off.
     outcomes.close()

@@ -14,7 +14,7 @@ from event_schemas.recorded import RecordedMessage
 from infra.event_log.tail import LogTail
 
 REMEMBERED = 5_000
-"""Outcomes kept in memory after they were seen, so that one that the read models do not hold yet can be told."""
+"""RecentOutcomes kept in memory after they were seen, so that one that the read models do not hold yet can be told."""
 
 _WAITING = Gauge("orders_waiting_requests", "Requests that wait for a command's outcome")
 
@@ -61,7 +61,7 @@ class Outcome:
         return cls(**{name: getattr(row, name) for name in cls.__slots__})
 
 
-class Outcomes:
+class RecentOutcomes:
     """What the tail has seen of commands since it started. Everything here happens on the loop, without an await in between."""
 
     def __init__(self, tail: LogTail) -> None:

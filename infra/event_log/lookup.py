@@ -30,10 +30,10 @@ class RecordReader:
 
     async def at(self, topic: str, partition: int, offset: int) -> ConsumerRecord | None:
         """The record at this place; None when it was deleted, or when the topic ends before it. Raises BrokerAway."""
-        records = await self.run(topic, partition, offset, offset + 1)
+        records = await self.between(topic, partition, offset, offset + 1)
         return records[0] if records and records[0].offset == offset else None
 
-    async def run(self, topic: str, partition: int, start: int, end: int) -> Sequence[ConsumerRecord]:
+    async def between(self, topic: str, partition: int, start: int, end: int) -> Sequence[ConsumerRecord]:
         """What is still there of the records from `start` up to but not including `end`. Raises BrokerAway."""
         try:
             with broker_errors():

@@ -14,7 +14,7 @@ from event_schemas.positions import CommandPlace
 from event_schemas.recorded import RecordedMessage, classify, recorded_messages
 from event_schemas.topics import COMMANDS, EVENTS
 from infra.errors import BrokerAway
-from infra.event_log.command_outcomes import Outcomes
+from infra.event_log.command_outcomes import RecentOutcomes
 from infra.event_log.lookup import RecordReader
 from infra.event_log.tail import LogTail
 
@@ -45,7 +45,7 @@ class DeletedCommand:
 class LogSearch:
     """The questions that `GET /commands/{id}` has about the log. Each raises BrokerAway when the brokers don't answer."""
 
-    def __init__(self, tail: LogTail, outcomes: Outcomes, reader: RecordReader) -> None:
+    def __init__(self, tail: LogTail, outcomes: RecentOutcomes, reader: RecordReader) -> None:
         self._tail, self._outcomes, self._reader = tail, outcomes, reader
         # What stands at a place never changes, and those who wait look again and again.
         self._commands: OrderedDict[CommandPlace, CommandAtPlace] = OrderedDict()
@@ -79,7 +79,7 @@ class LogSearch:
         if start is not None and end - start > MOST_SEARCHED:
             raise TooFar(f"the read models are {end - start} records behind this command's partition: try again")
         begin = max(0, end - MOST_SEARCHED) if start is None else start
-        return _find(command_id, await self._reader.run(EVENTS, partition, begin, end))
+        return _find(command_id, await self._reader.between(EVENTS, partition, begin, end))
 
     async def decided_up_to(self, partition: int) -> int:
         """The offset of the last command of this partition that was decided, -1 when none was."""
@@ -87,7 +87,7 @@ class LogSearch:
         end, width = self._tail.ends[partition], _BACKWARDS
         while known is None and end > 0:
             start = max(0, end - width)
-            read = list(recorded_messages(await self._reader.run(EVENTS, partition, start, end)))
+            read = list(recorded_messages(await self._reader.between(EVENTS, partition, start, end)))
             if read:
                 self._outcomes.note_decided(partition, read[-1].command_offset)
             end, width = start, width * 2

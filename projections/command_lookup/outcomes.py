@@ -13,7 +13,7 @@ from event_schemas.positions import CommandPlace, Position
 from event_schemas.recorded import RecordedMessage
 from event_schemas.topics import COMMANDS
 from infra.errors import BrokerAway
-from infra.event_log.command_outcomes import Outcome, Outcomes
+from infra.event_log.command_outcomes import Outcome, RecentOutcomes
 from infra.event_log.lookup import RecordReader
 from infra.event_log.tail import LogTail
 from infra.http.problems import Problem
@@ -41,7 +41,7 @@ class LogSide:
     """The log as one process knows it: its end, what that has brought, and single places on demand."""
 
     tail: LogTail
-    outcomes: Outcomes
+    outcomes: RecentOutcomes
     reader: RecordReader
 
 

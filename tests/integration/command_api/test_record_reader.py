@@ -38,7 +38,7 @@ async def test_what_stands_at_a_place(reader: RecordReader, settings: Settings):
 
     assert [record and record.value for record in found] == [None, None, b"2", b"3", b"4", None, None]
     assert await reader.at(COMMANDS, 2, 0) is None
-    assert [record.value for record in await reader.run(COMMANDS, 1, 0, 100)] == [b"2", b"3", b"4"]
+    assert [record.value for record in await reader.between(COMMANDS, 1, 0, 100)] == [b"2", b"3", b"4"]
 
 
 async def test_a_broker_that_does_not_answer_is_said_in_time_and_asked_again(

@@ -7,12 +7,12 @@ import pytest
 from prometheus_client import REGISTRY
 
 from event_schemas.recorded import RecordedMessage
-from infra.event_log.command_outcomes import REMEMBERED, Outcomes
+from infra.event_log.command_outcomes import REMEMBERED, RecentOutcomes
 from tests.support.records import created
 
 
 class _Tail:
-    """The part of a log tail that Outcomes uses."""
+    """The part of a log tail that RecentOutcomes uses."""
 
     def subscribe(self, delivered):
         self.delivered = delivered
@@ -38,7 +38,7 @@ def _waiting() -> float:
 
 
 async def test_all_who_wait_for_a_command_get_its_record(tail):
-    outcomes, command = Outcomes(tail), uuid4()
+    outcomes, command = RecentOutcomes(tail), uuid4()
     with outcomes.expect(command) as first, outcomes.expect(command) as second:
         brought = tail.bring(command)
 
@@ -48,7 +48,7 @@ async def test_all_who_wait_for_a_command_get_its_record(tail):
 
 
 async def test_two_thousand_waits_that_end_or_are_cut_leave_nothing(tail):
-    outcomes, before = Outcomes(tail), _waiting()
+    outcomes, before = RecentOutcomes(tail), _waiting()
 
     async def wait(command):
         with outcomes.expect(command) as waiter:
@@ -69,7 +69,7 @@ async def test_two_thousand_waits_that_end_or_are_cut_leave_nothing(tail):
 
 
 async def test_recent_outcomes_are_remembered_up_to_a_bound(tail):
-    outcomes, first = Outcomes(tail), uuid4()
+    outcomes, first = RecentOutcomes(tail), uuid4()
     brought = tail.bring(first)
     assert outcomes.recent(first) is brought
 
@@ -79,7 +79,7 @@ async def test_recent_outcomes_are_remembered_up_to_a_bound(tail):
 
 
 async def test_how_far_a_partition_is_decided(tail):
-    outcomes = Outcomes(tail)
+    outcomes = RecentOutcomes(tail)
     assert outcomes.decided_up_to(3) is None
 
     tail.bring(uuid4(), partition=3, command_offset=41)
@@ -89,7 +89,7 @@ async def test_how_far_a_partition_is_decided(tail):
 
 
 async def test_another_log_makes_it_forget(tail):
-    outcomes, command = Outcomes(tail), uuid4()
+    outcomes, command = RecentOutcomes(tail), uuid4()
     tail.bring(command)
     tail.replaced()
 
@@ -98,7 +98,7 @@ async def test_another_log_makes_it_forget(tail):
 
 
 async def test_closing_cancels_who_still_waits(tail):
-    outcomes = Outcomes(tail)
+    outcomes = RecentOutcomes(tail)
     with outcomes.expect(uuid4()) as waiter:
         outcomes.close()
 
@@ -106,7 +106,7 @@ async def test_closing_cancels_who_still_waits(tail):
 
 
 async def test_who_comes_after_closing_is_cancelled_at_once(tail):
-    outcomes = Outcomes(tail)
+    outcomes = RecentOutcomes(tail)
     outcomes.close()
     with outcomes.expect(uuid4()) as waiter:
         assert waiter.cancelled()
@@ -114,7 +114,7 @@ async def test_who_comes_after_closing_is_cancelled_at_once(tail):
 
 async def test_from_where_on_everything_is_remembered(tail):
     """What is searched in the log begins there: a record in between would be missed."""
-    outcomes = Outcomes(tail)
+    outcomes = RecentOutcomes(tail)
     assert outcomes.holds_from(0) is None
     tail.delivered(1, [], 7)
     assert outcomes.holds_from(1) == 7

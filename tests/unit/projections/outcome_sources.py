@@ -14,7 +14,7 @@ from event_schemas.positions import CommandPlace, LogIdentity, Position
 from event_schemas.recorded import RecordedMessage
 from event_schemas.topics import COMMANDS, EVENTS
 from infra.errors import BrokerAway
-from infra.event_log.command_outcomes import Outcomes
+from infra.event_log.command_outcomes import RecentOutcomes
 from infra.http.problems import Problem
 from projections.command_lookup.outcomes import CommandOutcomes, LogSide
 from projections.command_lookup.status import NOWHERE
@@ -57,7 +57,7 @@ class FakeReader:
     async def at(self, topic: str, partition: int, offset: int) -> ConsumerRecord | None:
         return next(iter(await self.run(topic, partition, offset, offset + 1)), None)
 
-    async def run(self, topic: str, partition: int, start: int, end: int) -> Sequence[ConsumerRecord]:
+    async def between(self, topic: str, partition: int, start: int, end: int) -> Sequence[ConsumerRecord]:
         if self.broken:
             raise BrokerAway("no answer")
         self.runs.append((topic, start, end))
@@ -110,7 +110,7 @@ class Given:
 
     def __init__(self) -> None:
         self.tail, self.reader, self.reads = FakeTail(), FakeReader(), FakeReads()
-        self.outcomes = Outcomes(self.tail)  # type: ignore[arg-type]
+        self.outcomes = RecentOutcomes(self.tail)  # type: ignore[arg-type]
         self.lookup = CommandOutcomes(self.reads, LogSide(self.tail, self.outcomes, self.reader))  # type: ignore[arg-type]
 
     def command(self, command_id: UUID | None = None) -> tuple[UUID, CommandPlace]:
