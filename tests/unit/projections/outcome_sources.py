@@ -55,7 +55,7 @@ class FakeReader:
     runs: list[tuple[str, int, int]] = field(default_factory=list)
 
     async def at(self, topic: str, partition: int, offset: int) -> ConsumerRecord | None:
-        return next(iter(await self.run(topic, partition, offset, offset + 1)), None)
+        return next(iter(await self.between(topic, partition, offset, offset + 1)), None)
 
     async def between(self, topic: str, partition: int, start: int, end: int) -> Sequence[ConsumerRecord]:
         if self.broken:
