@@ -71,7 +71,7 @@ class _Sent:
 
 
 class CommandLog:
-    """CommandAppender to `order-commands` as long as `run` runs.
+    """Appends to `order-commands` as long as `run` runs.
 
     An idempotent aiokafka producer may refuse every message after an outage (OutOfOrderSequenceNumber, aiokafka #1017),
     so the first failure of any kind replaces it; the old one gets the time that its requests have left.
@@ -201,7 +201,7 @@ class CommandLog:
                 if problem is not None:
                     self._give_up(opened, KafkaError(problem))
                 elif opened.largest < MAX_COMMAND_BYTES:
-                    with suppress(BrokerAway, KafkaError, TimeoutError, OSError):  # the next look may be answered
+                    with suppress(BrokerAway):  # the next look may be answered
                         opened.largest = await command_limit(self._settings)
 
     async def _close(self) -> None:

@@ -40,7 +40,9 @@ class RecordReader:
                 async with asyncio.timeout(ANSWER_S), self._turn:
                     return await self._answer(TopicPartition(topic, partition), start, end)
         except (Away, ValueError) as error:
-            raise BrokerAway(f"{topic}/{partition} can't be read at {start} ({error}): is Kafka running?") from error
+            # The name only: the text goes to clients, and a client library's own words name the brokers' addresses.
+            why = type(error.__cause__ or error).__name__
+            raise BrokerAway(f"{topic}/{partition} can't be read at {start} ({why}): is Kafka running?") from error
 
     async def _answer(self, tp: TopicPartition, start: int, end: int) -> Sequence[ConsumerRecord]:
         found: list[ConsumerRecord] = []

@@ -41,17 +41,17 @@ class FoundTopic:
 async def connected_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client while the block runs. Raises BrokerAway when none answers."""
     admin = new_admin(settings, "order-topics")
-    try:
+    with broker_errors():
         try:
-            with broker_errors():
-                await asyncio.wait_for(admin.start(), _ANSWER_S)
-        except BrokerAway as error:
-            where = bootstrap_servers(settings)
-            raise BrokerAway(f"no broker answers at {where} ({error}): start it, or correct KAFKA_BOOTSTRAP_SERVERS") from error
-        with broker_errors():
+            try:
+                with broker_errors():
+                    await asyncio.wait_for(admin.start(), _ANSWER_S)
+            except BrokerAway as error:
+                where = bootstrap_servers(settings)
+                raise BrokerAway(f"no broker answers at {where} ({error}): start it, or correct KAFKA_BOOTSTRAP_SERVERS") from error
             yield admin
-    finally:
-        await admin.close()
+        finally:
+            await admin.close()
 
 
 async def found_by(admin: AIOKafkaAdminClient) -> dict[str, FoundTopic]:
@@ -85,7 +85,7 @@ def _entries_of(resource: Any) -> Any:
 async def create_topics(settings: Settings) -> list[str]:
     """Create the topics that are missing; one that exists is left as it is. Returns the names that were created.
 
-    Raises BrokerAway when none answers, KafkaError when the broker refuses.
+    Raises BrokerAway when none answers, or the broker refuses.
     """
     async with connected_admin(settings) as admin:
         found = await found_by(admin)
@@ -155,7 +155,7 @@ async def find_topics(settings: Settings) -> dict[str, FoundTopic]:
 
 
 async def command_limit(settings: Settings) -> int:
-    """Bytes of a batch that the commands' topic takes now, at most what the code says. Raises BrokerAway, KafkaError."""
+    """Bytes of a batch that the commands' topic takes now, at most what the code says. Raises BrokerAway."""
     topic = (await find_topics(settings)).get(COMMANDS)
     if topic is None:
         raise BrokerAway(f"there is no topic {COMMANDS}")

@@ -11,6 +11,7 @@ from aiokafka import ConsumerRecord
 from psycopg import AsyncConnection
 
 from event_schemas.recorded import RecordedMessage
+from infra.event_log.metrics import count_passed_by
 from infra.faust.fetches import Progress, Records
 from infra.postgres.connections import DatabaseSession
 from infra.postgres.table_fold import Refused
@@ -104,6 +105,9 @@ class Projector:
         if outcome.refused:
             return self._close(frozenset(records), "generation", outcome.refused)
         _tell(outcome.parked)
+        for run in outcome.runs.values():
+            for passed_by in run.passed_by:
+                count_passed_by(passed_by)
         self._recheck.applied([run.checkpoint for run in outcome.runs.values()])
         return self._progress(outcome.runs)
 

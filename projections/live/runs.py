@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from aiokafka import ConsumerRecord
 
 from event_schemas.decoding import NewerSchema
-from event_schemas.recorded import RecordedMessage, Undecodable, classify
-from infra.event_log.metrics import count_passed_by
+from event_schemas.recorded import RecordedMessage, Undecodable, Void, classify
 from infra.event_log.reader import first_record_digest
 from infra.event_log.runs import run_from
 from projections.store.checkpoints import Checkpoint
@@ -26,6 +25,7 @@ class Run:
     undecodable: Sequence[tuple[ConsumerRecord, str]]
     hole: bool
     newer: str | None = None
+    passed_by: Sequence[Void | Undecodable] = ()
 
 
 def run_at(checkpoint: Checkpoint, records: Sequence[ConsumerRecord]) -> Run:
@@ -33,6 +33,7 @@ def run_at(checkpoint: Checkpoint, records: Sequence[ConsumerRecord]) -> Run:
     fitting, hole = run_from(checkpoint.next_offset, records)
     counted: list[RecordedMessage] = []
     undecodable: list[tuple[ConsumerRecord, str]] = []
+    passed_by: list[Void | Undecodable] = []
     next_offset, newer = checkpoint.next_offset, None
     for record in fitting:
         try:
@@ -43,7 +44,7 @@ def run_at(checkpoint: Checkpoint, records: Sequence[ConsumerRecord]) -> Run:
         if isinstance(classified, RecordedMessage):
             counted.append(classified)
         else:
-            count_passed_by(classified)
+            passed_by.append(classified)
             if isinstance(classified, Undecodable):
                 undecodable.append((record, classified.reason))
         next_offset = record.offset + 1
@@ -51,4 +52,4 @@ def run_at(checkpoint: Checkpoint, records: Sequence[ConsumerRecord]) -> Run:
     after = replace(checkpoint, next_offset=next_offset, first_record=first)
     if counted:
         after = replace(after, last_record_offset=counted[-1].offset, last_record_id=counted[-1].record.id)
-    return Run(after, counted, undecodable, hole and newer is None, newer)
+    return Run(after, counted, undecodable, hole and newer is None, newer, passed_by)

@@ -4,9 +4,10 @@ import asyncio
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from event_schemas.decoding import NewerSchema
-from projections.live import projector as projector_module
+from projections.live import runs
 from tests.integration.projections.conftest import FIRST, Worker
 from tests.support.fetched import fetched, fetched_run
 from tests.support.records import cancelled, created, rejected, shipped
@@ -196,14 +197,22 @@ async def test_garbage_fetched_again_is_kept_once(worker):
     assert len(worker.letters) == 1
 
 
+async def test_what_is_passed_by_is_counted_once(worker):
+    names = ("orders_void_records_total", "orders_unreadable_records_total")
+    before = [REGISTRY.get_sample_value(name) for name in names]
+    for _ in range(2):
+        await worker.projector.handle({0: [fetched(created(), 0, place=9), fetched(b"junk", 1), fetched(created(), 2)]})
+    assert [REGISTRY.get_sample_value(name) for name in names] == [one + 1 for one in before]
+
+
 async def test_a_later_releases_record_stops_its_partition_only(worker, database, monkeypatch):
-    def judge(record):
+    def later(record):
         if record.partition == 0 and record.offset == 1:
             raise NewerSchema("deploy the later release")
         return real(record)
 
-    real = projector_module.run_at.__globals__["judge"]
-    monkeypatch.setitem(projector_module.run_at.__globals__, "judge", judge)
+    real = runs.classify
+    monkeypatch.setattr(runs, "classify", later)
     progress = await worker.projector.handle(
         {0: fetched_run([created() for _ in range(3)]), 1: fetched_run([created(), created()], partition=1)}
     )

@@ -2,6 +2,7 @@
 
 import orjson
 
+from event_schemas.recorded import Undecodable, Void
 from infra.event_log.reader import first_record_digest
 from projections.live.runs import run_at
 from projections.store.checkpoints import Checkpoint
@@ -43,6 +44,7 @@ def test_void_records_and_garbage_are_passed_and_only_garbage_is_kept():
     run = run_at(Checkpoint(0, 0), [fetched(created(), 0, place=9), fetched(b"junk", 1), fetched(good, 2)])
     assert [counted.record.id for counted in run.counted] == [good.id]
     assert [(record.offset, record.value) for record, _ in run.undecodable] == [(1, b"junk")]
+    assert [(type(one), one.offset) for one in run.passed_by] == [(Void, 0), (Undecodable, 1)]
     assert (run.checkpoint.next_offset, run.checkpoint.last_record_offset) == (3, 2)
 
 
