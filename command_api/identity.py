@@ -1,7 +1,7 @@
 """Ids that follow from what the client sent, so that nothing has to be stored to recognise a repeat.
 
 The derivation is a promise: a client may send a command again in a year, through any release. Golden values pin it in
-`tests/unit/command_api/test_identity.py`.
+`tests/unit/command_api/test_command_identity.py`.
 """
 
 import hashlib
@@ -11,6 +11,11 @@ from uuid import UUID
 import orjson
 
 from event_schemas.pydantic_internals import version_5
+
+ANONYMOUS = "anonymous"
+"""The caller, while there are no identities."""
+
+_NAMESPACE = UUID("6f0f6d1c-6f5b-4a3e-9a55-3a0d7a1f6c42")
 
 
 def length_prefixed(*parts: str | bytes) -> bytes:
@@ -34,12 +39,6 @@ def canonical(body: Any) -> bytes:
     what orjson does when it sorts. A test holds it against a complete implementation of the RFC.
     """
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-
-
-ANONYMOUS = "anonymous"
-"""The caller, while there are no identities."""
-
-_NAMESPACE = UUID("6f0f6d1c-6f5b-4a3e-9a55-3a0d7a1f6c42")
 
 
 class Identity(NamedTuple):

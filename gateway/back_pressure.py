@@ -66,8 +66,8 @@ class CommandLag:
             await asyncio.sleep(_RETRY_S)
 
     async def _look_on(self) -> None:
-        admin, reader = new_admin(self._settings, "order-backlog"), new_piece_reader(self._settings, "order-backlog")
         with broker_errors():
+            admin, reader = new_admin(self._settings, "order-backlog"), new_piece_reader(self._settings, "order-backlog")
             try:
                 async with asyncio.timeout(_ANSWER_S):
                     await admin.start()

@@ -1,4 +1,7 @@
-"""How many may connect in a second: after a restart all come back at once, and each costs a handshake and a replay. Pure."""
+"""Who may connect, how many in a second, and what a client may cost: pages by their origin, limits, slow readers. Pure.
+
+After a restart all clients come back at once, and each costs a handshake and a replay.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +51,7 @@ class Limits:
 
 
 PATIENCE_S = 3.0
+"""Seconds from one look at a slow client to the next."""
 LEAST_TAKEN = 64 * 1024
 """Bytes that a slow client has to take in that time, or all there is: less, and it is hopeless."""
 

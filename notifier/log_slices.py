@@ -64,11 +64,11 @@ class LogSlices:
             self._idle.append(reader)
 
     async def _new_reader(self) -> AIOKafkaConsumer:
-        reader = new_piece_reader(self._settings, "feed-replay")
-        try:
-            with broker_errors():
+        with broker_errors():
+            reader = new_piece_reader(self._settings, "feed-replay")
+            try:
                 await reader.start()
-        except BaseException:
-            await stop_quietly(reader)
-            raise
-        return reader
+            except BaseException:
+                await stop_quietly(reader)
+                raise
+            return reader

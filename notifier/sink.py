@@ -21,7 +21,7 @@ class FrameSink(Protocol):
 
 
 class ClientSink(FrameSink, Protocol):
-    """An FrameSink whose client may be slow, or gone.
+    """A FrameSink whose client may be slow, or gone.
 
     Its transport calls `Session.paused` when more than about 256 KiB wait for the client, and `Session.resumed` when most of that
     has left: meanwhile the session sends nothing that can wait. One that buffers nothing itself need not call either.

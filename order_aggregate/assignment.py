@@ -11,7 +11,7 @@ from event_schemas.recorded import RecordedMessage, classify
 from event_schemas.topics import COMMANDS, EVENTS
 from infra.event_log.metrics import count_passed_by
 from infra.event_log.partition_fold import fold_partitions
-from infra.event_log.reader import read_ranges, stop_quietly
+from infra.event_log.reader import read_ranges, reading
 from infra.kafka.clients import new_reader
 from infra.process.settings import Settings
 from order_aggregate.partition_state import PartitionState
@@ -55,9 +55,7 @@ async def _misfits(settings: Settings, partitions: dict[int, PartitionState]) ->
     """Partitions whose commands are not those that the log was decided from."""
     if not partitions:
         return {}
-    reader = new_reader(settings, "order-resume")
-    await reader.start()
-    try:
+    async with reading(new_reader(settings, "order-resume")) as reader:
         tps = {TopicPartition(COMMANDS, number): partition for number, partition in partitions.items()}
         begins, ends = await reader.beginning_offsets(list(tps)), await reader.end_offsets(list(tps))
         problems = {tp.partition: range_problem(partition.next_command, begins[tp], ends[tp]) for tp, partition in tps.items()}
@@ -70,8 +68,6 @@ async def _misfits(settings: Settings, partitions: dict[int, PartitionState]) ->
         async for number, records in read_ranges(reader, ranges, COMMANDS):
             problems[number] = identity_problem(records[0].value, *decided[number])
         return {number: f"{COMMANDS}-{number}: {problem}" for number, problem in problems.items() if problem}
-    finally:
-        await stop_quietly(reader)
 
 
 def range_problem(next_command: int, begin: int, end: int) -> str | None:

@@ -8,12 +8,11 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import psycopg
-from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from event_schemas.topics import COMMANDS
 from infra.errors import BrokerAway, DatabaseAway
-from infra.kafka.clients import new_reader
+from infra.kafka.clients import broker_errors, new_reader
 from infra.kafka.topic_guard import check_topics
 from infra.postgres.connections import connection_arguments, database_address, reason_of
 from infra.process.settings import Settings
@@ -59,8 +58,8 @@ def server_findings(settings: Settings, *, embedded: bool) -> Iterator[Finding]:
 def _topics(settings: Settings) -> Iterator[Finding]:
     try:
         problems = asyncio.run(check_topics(settings))
-    except (BrokerAway, KafkaError, OSError, TimeoutError) as error:
-        problems = [str(error) or type(error).__name__]
+    except BrokerAway as error:
+        problems = [str(error)]
     yield from (Finding("fail", "topics", problem) for problem in problems)
     if not problems:
         yield Finding("ok", "topics", "there, with the right settings")
@@ -100,9 +99,10 @@ def lag_findings(settings: Settings, status: dict[str, Any]) -> Iterator[Finding
 
 def _decided(settings: Settings, next_commands: dict[int, float]) -> Finding:
     try:
-        ends = asyncio.run(_ends(settings, list(next_commands)))
-    except (KafkaError, OSError, TimeoutError) as error:
-        return Finding("fail", "lag", f"the end of {COMMANDS} can't be read: {error or type(error).__name__}")
+        with broker_errors():
+            ends = asyncio.run(_ends(settings, list(next_commands)))
+    except BrokerAway as error:
+        return Finding("fail", "lag", f"the end of {COMMANDS} can't be read: {error}")
     waiting = int(sum(max(0, end - next_commands[partition]) for partition, end in ends.items()))
     return Finding("ok" if waiting < _MANY_COMMANDS else "warn", "lag", f"{waiting} commands wait for their decision")
 

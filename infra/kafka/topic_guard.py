@@ -40,8 +40,8 @@ class FoundTopic:
 @asynccontextmanager
 async def connected_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client while the block runs. Raises BrokerAway when none answers."""
-    admin = new_admin(settings, "order-topics")
-    with broker_errors():
+    with broker_errors():  # around the making too, which reads the files of TLS
+        admin = new_admin(settings, "order-topics")
         try:
             try:
                 with broker_errors():

@@ -1,4 +1,4 @@
-"""What a client of the feed hands to its caller, item by item. Values only.
+"""What a client of the feed hands to its caller, item by item, and what was handed out before (`Held`). No input or output.
 
 `position` on an item: everything up to it has been handed out. Keep it once the item is dealt with, and start there next time.
 """

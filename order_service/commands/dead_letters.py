@@ -10,13 +10,12 @@ from typing import Annotated, Any, TypeVar
 import orjson
 import typer
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from event_schemas.topics import COMMANDS, EVENTS
-from infra.errors import BrokerAway
+from infra.errors import Away
 from infra.event_log.dead_letters import DeadLetter, DeadLetters, Place, Resolution, Settled, append_bytes, read_dead_letters
-from infra.kafka.clients import new_producer
+from infra.kafka.clients import broker_errors, new_producer
 from infra.process.settings import Settings
 from order_service.stack.running import stack_settings
 from order_service.terminal import fail, printable, table
@@ -145,11 +144,12 @@ def _place(letter_id: str) -> Place:
 
 def _asked(question: Coroutine[Any, Any, T]) -> T:
     try:
-        return asyncio.run(question)
+        with broker_errors():
+            return asyncio.run(question)
     except _NoSuchLetter as error:
         fail(str(error), 1)
-    except (BrokerAway, KafkaError, OSError, TimeoutError) as error:
-        fail(f"the dead letters can't be read ({str(error) or type(error).__name__}): is the stack up? `./orders status`", 1)
+    except Away as error:
+        fail(f"the dead letters can't be read ({error}): is the stack up? `./orders status`", 1)
 
 
 def summary(letter: DeadLetter) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Coroutine
 from typing import Annotated, Any, TypeVar
 
 import typer
-from aiokafka.errors import KafkaError
 
 from event_schemas.topics import LARGEST_BATCH
 from infra.errors import BrokerAway
@@ -72,6 +71,6 @@ def _report(settings: Settings) -> None:
 def _asked(question: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(question)
-    except (BrokerAway, KafkaError, NotMended, OSError, TimeoutError) as error:
-        sys.stderr.write(f"{str(error) or type(error).__name__}\n")
+    except (BrokerAway, NotMended) as error:
+        sys.stderr.write(f"{error}\n")
         raise typer.Exit(1) from error

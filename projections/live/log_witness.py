@@ -7,11 +7,11 @@ from typing import Protocol
 
 import orjson
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 
 from event_schemas.topics import EVENTS
-from infra.errors import LogUnreadable
+from infra.errors import BrokerAway, LogUnreadable
 from infra.event_log.reader import log_ends, read_ranges, stop_quietly
+from infra.kafka.clients import broker_errors
 from projections.store.checkpoints import Checkpoint
 
 RECHECK_S = 30.0
@@ -79,10 +79,11 @@ class KafkaWitness:
             return {}
         reader = self._new_reader()
         try:
-            await asyncio.wait_for(reader.start(), _START_S)
-            return await _compare(reader, begun)
-        except (KafkaError, TimeoutError, OSError) as error:
-            return {c.partition: f"{EVENTS} can't be read ({type(error).__name__}): start the broker" for c in begun}
+            with broker_errors():
+                await asyncio.wait_for(reader.start(), _START_S)
+                return await _compare(reader, begun)
+        except BrokerAway as error:
+            return {c.partition: f"{EVENTS} can't be read ({error}): start the broker" for c in begun}
         finally:
             await stop_quietly(reader)
 

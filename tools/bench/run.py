@@ -12,7 +12,7 @@ import psycopg
 import uvloop
 from aiokafka.errors import KafkaError
 
-from infra.errors import LogUnreadable
+from infra.errors import Away
 from infra.process.tuning import TooFewFiles, collect_rarely
 from tools.bench.feed_load.clients import NotServed
 from tools.bench.machine import Machine
@@ -41,7 +41,7 @@ PARTS: dict[str, Callable[[Servers, Size], Sequence[Part]]] = {
 
 
 RESULTS = Path(__file__).with_name("results")
-FAILURES = (ServerFailed, NotAccepted, NotServed, TooFewFiles, LogUnreadable, KafkaError, psycopg.Error, TimeoutError, OSError)
+FAILURES = (ServerFailed, NotAccepted, NotServed, TooFewFiles, Away, KafkaError, psycopg.Error, TimeoutError, OSError)
 Tell = Callable[[str], None]
 LIMIT_S = 1800.0
 """A load that takes longer is given up."""

@@ -6,12 +6,11 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import psycopg
-from aiokafka.errors import KafkaError
 from psycopg import AsyncConnection, IsolationLevel
 
 from infra.errors import BrokerAway, DatabaseAway, LogUnreadable
 from infra.event_log.reader import stop_quietly
-from infra.kafka.clients import new_piece_reader
+from infra.kafka.clients import broker_errors, new_piece_reader
 from infra.postgres.connections import connection_arguments, database_address, reason_of
 from infra.process.settings import Settings
 from order_service.stack.running import stack_settings
@@ -24,13 +23,14 @@ T = TypeVar("T")
 def asked(question: Coroutine[Any, Any, T]) -> T:
     """The answer; ends the command with one line that says why there is none."""
     try:
-        return asyncio.run(question)
+        with broker_errors():
+            return asyncio.run(question)
     except (OperationRefused, Busy, RebuildStopped, Poison, NewerRecord, Overtaken, LogUnreadable, DatabaseAway) as error:
         fail(str(error), 1)
     except psycopg.OperationalError as error:
         fail(reason_of(error, database_address(stack_settings())), 1)
-    except (BrokerAway, KafkaError, TimeoutError, OSError) as error:
-        fail(f"the log can't be read ({str(error) or type(error).__name__}): is the stack up? `./orders status`", 1)
+    except BrokerAway as error:
+        fail(f"the log can't be read ({error}): is the stack up? `./orders status`", 1)
 
 
 async def connected(settings: Settings, work: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
@@ -54,13 +54,14 @@ async def status_of(settings: Settings, *, lags: bool = True) -> Status:
 
 async def _with_lags(settings: Settings, status: Status) -> Status:
     try:
-        reader = new_piece_reader(settings, "projections-status")
-        try:
-            await asyncio.wait_for(reader.start(), 10)
-            lags = [await lag_of(reader, one.next_offsets) for one in status.generations]
-        finally:
-            await stop_quietly(reader)
-    except (BrokerAway, KafkaError, TimeoutError, OSError, LogUnreadable):
+        with broker_errors():
+            reader = new_piece_reader(settings, "projections-status")
+            try:
+                await asyncio.wait_for(reader.start(), 10)
+                lags = [await lag_of(reader, one.next_offsets) for one in status.generations]
+            finally:
+                await stop_quietly(reader)
+    except (BrokerAway, LogUnreadable):
         return status
     known = [replace(one, lag_records=lag[0], lag_seconds=lag[1]) for one, lag in zip(status.generations, lags, strict=True)]
     return replace(status, generations=known)

@@ -18,7 +18,7 @@ from tests.support.service_process import ServiceProcess
 # What OpenAPI can't say of `ordered_at`: at most 60 s ahead.
 _PAST = st.datetimes(datetime(1990, 1, 1), datetime(2025, 1, 1), timezones=st.just(UTC)).map(datetime.isoformat)  # noqa: DTZ001
 schemathesis.openapi.format("date-time", _PAST)
-# A stream never ends: tests/integration/notifier/test_sse.py asks for it.
+# A stream never ends: tests/integration/notifier/test_feed.py asks for it.
 schema = schemathesis.openapi.from_dict(openapi_document()).exclude(path="/feed")
 
 
