@@ -1,4 +1,4 @@
-"""What is said: the messages in Kafka and on the feed, how they become bytes and come back, and which records count.
+"""The messages in Kafka and on the feed, how they are written as bytes and read back, and which records count.
 
 Other packages import the modules of `DOORS` only.
 """

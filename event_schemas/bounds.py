@@ -1,4 +1,4 @@
-"""How much of a message is looked at, member by member, before it is clear that it is none of ours. Pure.
+"""Bounds on how much of a message is checked, member by member, before it is clear that it is not one of ours. Pure.
 
 A model names every fault of what it is given. In a quarter of a megabyte there may be a hundred thousand, and each costs a
 thousand times the memory of its bytes.

@@ -48,7 +48,7 @@ def first_problem(error: ValidationError) -> str:
     """The first thing that a model found wrong, with the field's name, in at most 300 printable characters."""
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
     text = f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-    # A field's name comes from whoever wrote the message: a database refuses some characters, a terminal obeys others.
+    # The writer of the message chose the field's name: a database refuses some characters, a terminal obeys others.
     return "".join(character if character.isprintable() else "?" for character in text)[:300]
 
 
@@ -74,7 +74,7 @@ def decode_record(value: bytes | None) -> Record:
 
 
 def decode_keyed_record(value: bytes | None) -> tuple[Record, bytes]:
-    """The same, with the key that belongs to it: its order's id as text. Raises as `decode_record`."""
+    """Like `decode_record`, with the record's key: its order's id as text. Raises as `decode_record`."""
     message = _object(value, "record")
     kind = str(message.get("type"))
     message = _current(message, _RECORD_CHAINS.get(kind, ()), "record")
@@ -98,7 +98,7 @@ def decode_command(value: bytes | None) -> Command | InvalidCommand:
 
 
 def decode_keyed_command(value: bytes | None) -> tuple[Command | InvalidCommand, bytes]:
-    """The same, with the key that belongs to it: its order's id as text. Raises as `decode_command`."""
+    """Like `decode_command`, with the command's key: its order's id as text. Raises as `decode_command`."""
     message = _object(value, "command")
     kind = str(message.get("type"))
     message = _current(message, _COMMAND_CHAINS.get(kind, ()), "command")
@@ -108,7 +108,7 @@ def decode_keyed_command(value: bytes | None) -> tuple[Command | InvalidCommand,
 
 
 def _broken_bound(message: dict[str, Any]) -> str | None:
-    """What is too much of a command that someone else wrote, to be said before its parts are looked at."""
+    """The bound that another writer's command breaks, if any; checked before the command's parts are."""
     if len(message) > MAX_MEMBERS:
         return f"must have at most {MAX_MEMBERS} members"
     broken = beyond_bounds(message.get("data"), with_lines=True)
@@ -147,7 +147,7 @@ def _invalid(message: dict[str, Any], problem: str) -> InvalidCommand:
     try:
         return InvalidCommand(id=command_id, order_id=order_id, problem=problem, issued_at=message.get("issued_at"), **readable)
     except ValidationError:
-        # Only the time is left that can be wrong. Time comes from the command alone, so that deciding again gives the same bytes.
+        # Only the time can still be wrong. It comes from the command alone, so that deciding again gives the same bytes.
         return InvalidCommand(id=command_id, order_id=order_id, problem=problem, issued_at=_UNKNOWN_TIME, **readable)
 
 

@@ -14,7 +14,7 @@ from event_schemas.topics import COMMAND_OFFSET, PLACE
 
 
 class KafkaRecord(Protocol):
-    """What is read of a Kafka record; aiokafka's ConsumerRecord is one."""
+    """The parts of a Kafka record that are read; aiokafka's ConsumerRecord is one."""
 
     partition: int
     offset: int

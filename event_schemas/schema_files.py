@@ -84,7 +84,7 @@ def _changed(sums: dict[Path, str], found: set[Path], folder: Path) -> Iterable[
 
 
 def _says(file: Path, text: str) -> bool:
-    """Whether the file says the same as this schema, whatever the words for people in either."""
+    """Whether the file and this schema mean the same, titles and descriptions aside."""
     return bool(_meaning(json.loads(file.read_bytes())) == _meaning(json.loads(text)))
 
 

@@ -1,7 +1,7 @@
 """Which `traceparent` is handed on: a valid one of W3C Trace Context (https://www.w3.org/TR/trace-context/), of bounded length.
 
-Any other starts no trace and is no error, as the standard has it. The gateway asks for what a client sends, the aggregate for what
-stands in a command: other writers and earlier releases may have put anything there.
+Any other value starts no trace and is no error, as the standard says. The gateway checks what a client sends. The aggregate checks
+what stands in a command, where other writers and earlier releases may have put anything.
 """
 
 import re

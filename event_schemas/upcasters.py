@@ -1,6 +1,6 @@
 """From every version that was ever released to the one that this release works with, one step at a time. Pure.
 
-A step is a pure function of `data`, the content of the envelope. It sees what anyone may have written under its version, so it
+A step is a pure function of `data`, the content of the envelope. Any writer may have written anything under a version, so a step
 takes every JSON object and raises nothing; the model judges what comes out. What stands in a topic is never rewritten.
 """
 

@@ -38,7 +38,7 @@ class Closed(BaseModel):
 
 
 class Open(BaseModel):
-    """A message we read back: frozen, unknown fields are ignored, for a later release may have added them."""
+    """A message we read back: frozen, unknown fields are ignored, because a later release may have added them."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -86,7 +86,7 @@ def _total(value: Any) -> Decimal:
 def decimal_text(amount: Decimal) -> str:
     """The amount in plain decimal notation, never with an exponent, decimals as they came."""
     text = str(amount)
-    return text if "E" not in text else format(amount, "f")  # the first is quicker, and nearly every amount's
+    return text if "E" not in text else format(amount, "f")  # `str` is quicker, and enough for nearly every amount
 
 
 def _currency(code: str) -> str:
@@ -134,7 +134,7 @@ Currency = Annotated[str, Strict(), AfterValidator(_currency)]
 Quantity = Annotated[int, Strict(), Field(ge=1, le=MAX_QUANTITY)]
 Units = Annotated[int, Strict(), Field(ge=1, le=MAX_UNITS)]
 SalesChannel = Annotated[str, Strict(), StringConstraints(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
-"""The name of a channel such as `web`, `shop` or `phone`: any name, for a list of them could never grow (docs/schemas.md)."""
+"""The name of a channel such as `web`, `shop` or `phone`: any name, because a closed list could never grow (docs/schemas.md)."""
 SchemaVersion = Annotated[int, Strict(), Field(ge=1)]
 KeyHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 """SHA-256 of an Idempotency-Key with its scope, in hexadecimal."""
@@ -151,7 +151,7 @@ class Line(Closed):
 
 
 def _and(text: CoreSchema, pattern: str) -> CoreSchema:
-    """That text, if it is also like this."""
+    """The text schema, restricted to this pattern as well."""
     if text["type"] == "str" and "pattern" not in text:
         return {**text, "pattern": pattern}
     return core_schema.chain_schema([text, core_schema.str_schema(pattern=pattern)])
@@ -177,6 +177,6 @@ PLAIN_FORMS: Mapping[Callable[..., Any], Callable[[CoreSchema], CoreSchema]] = {
 }
 """For each rule above that is written in Python: how pydantic's compiled core reads the forms that nearly all values have.
 
-Handed the schema under the rule. What such a schema takes, the rule takes too, and reads as the same value (tested); what it
-refuses says nothing (event_schemas/pydantic_internals.py).
+Each function maps the schema under a rule to a schema that accepts a subset of what the rule accepts, and reads it as the same value
+(tested). A rejection means: ask the rule (event_schemas/pydantic_internals.py).
 """

@@ -1,4 +1,4 @@
-"""Where an assigned partition goes on: the log is folded, and the command topic is checked to still fit it."""
+"""The offset from which an assigned partition continues: the log is folded, and the command topic is checked to still fit it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ async def take_over(settings: Settings, numbers: Iterable[int], snapshots: Snaps
 
 
 async def _misfits(settings: Settings, partitions: dict[int, PartitionState]) -> dict[int, str]:
-    """Partitions whose commands are not those that the log was decided from."""
+    """The partitions whose commands are not those from which the log was decided, with the reason."""
     if not partitions:
         return {}
     async with reading(new_reader(settings, "order-resume")) as reader:

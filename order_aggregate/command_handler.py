@@ -34,7 +34,7 @@ _AGE = Gauge("orders_decided_age_seconds", "Age of the newest decided command wh
 
 @dataclass(frozen=True)
 class Ports:
-    """What the aggregate reaches the world through."""
+    """The aggregate's connections to Kafka and the disk."""
 
     take_over: TakeOver
     appender: RecordAppender

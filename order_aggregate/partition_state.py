@@ -68,7 +68,7 @@ class PartitionState:
         return None if ending is None else ending.record
 
     def end(self, command: Command | InvalidCommand) -> Ending | None:
-        """The same, with the record's bytes, which are made once."""
+        """Like `decide`, with the record's bytes, which are made once."""
         if not self._decided.add(command.id.bytes):
             return None
         order_key = command.order_id.bytes
@@ -94,7 +94,7 @@ class PartitionState:
         self.last_value = value
 
     def acknowledged(self, *, next_place: int, command_offset: int, command_id: UUID, value: bytes) -> None:
-        """What was decided is in the log and counts: up to this command, whose record is the last one before `next_place`."""
+        """Note that what was decided is in the log and counts, up to this command, whose record is the last one before `next_place`."""
         self.next_place = next_place
         self.last_command = (command_id, command_offset)
         self.last_value = value

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class Snapshots:
-    """The snapshots of one worker, in a folder that workers of one machine may share: whoever wrote one, it fits the log or not."""
+    """The snapshots of one worker, in a folder that workers of one machine may share: any worker may use one that fits the log."""
 
     def __init__(self, settings: Settings, *, topic: str = EVENTS, every_records: int = EVERY_RECORDS) -> None:
         self._settings, self._topic, self._every = settings, topic, every_records
@@ -88,7 +88,7 @@ class Snapshots:
         return self._folder / f"aggregate-{number}.snapshot"
 
     async def _fitting(self, found: Mapping[int, "_Snapshot"]) -> set[int]:
-        """Those before whose next place the log holds the very bytes that were folded last."""
+        """The partitions whose snapshot fits: before its next place, the log holds the very bytes that were folded last."""
         reader = new_piece_reader(self._settings, "order-snapshots")
         try:
             await reader.start()

@@ -1,4 +1,4 @@
-"""An order's state in a few dozen bytes: what a million orders cost is this, 20 bytes more, and 16 for each command and key."""
+"""An order's state in a few dozen bytes. In memory an order takes these and 20 bytes more, and 16 for each command and key."""
 
 import struct
 from datetime import UTC, datetime, timedelta

@@ -30,7 +30,7 @@ class TooFar(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CommandAtPlace:
-    """What stands at a place of `order-commands`. Without a readable id it is nobody's command."""
+    """What stands at a place of `order-commands`. Without a readable id it is no command."""
 
     command_id: UUID | None
     order_id: UUID
@@ -39,15 +39,15 @@ class CommandAtPlace:
 
 @dataclass(frozen=True, slots=True)
 class DeletedCommand:
-    """A command that was decided and deleted: the place says no more whose it was."""
+    """A command that was decided and deleted: the place no longer tells its id."""
 
 
 class LogSearch:
-    """The questions that `GET /commands/{id}` has about the log. Each raises BrokerAway when the brokers don't answer."""
+    """What `GET /commands/{id}` asks of the log. Each raises BrokerAway when the brokers don't answer."""
 
     def __init__(self, tail: LogTail, outcomes: RecentOutcomes, reader: RecordReader) -> None:
         self._tail, self._outcomes, self._reader = tail, outcomes, reader
-        # What stands at a place never changes, and those who wait look again and again.
+        # What stands at a place never changes, and a waiting request asks for it again and again.
         self._commands: OrderedDict[CommandPlace, CommandAtPlace] = OrderedDict()
         tail.on_replaced(self._commands.clear)
 

@@ -96,7 +96,7 @@ class CommandOutcomes:
         return self._log is not None and bool(self._log.tail.ends)
 
     async def ready(self) -> None:
-        """Return once it has."""
+        """Return once the tail has found the log's end."""
         while not self.is_ready():  # noqa: ASYNC110 - only in the first moments of a process
             await asyncio.sleep(0.02)
 
@@ -143,7 +143,7 @@ class CommandOutcomes:
         seen = await self._look(command_id, submitted, position)
         if not seen.final and wait_s > 0 and self._log is not None:
             with self._log.outcomes.expect(command_id) as brought:
-                # Looked at again after registering: in between it may have come.
+                # Look again after registering: the outcome may have come in between.
                 seen = await self._look(command_id, submitted, position)
                 if not seen.final:
                     waiting: set[asyncio.Future[Any]] = {brought, gone}
@@ -171,7 +171,7 @@ class CommandOutcomes:
 
     async def _look(self, command_id: UUID, submitted: CommandPlace | None, position: str | None) -> _Seen:
         held = await self._held(command_id, position)
-        # Asked after the read, which takes its time: what the log's end brought meanwhile counts.
+        # Ask after the read, which takes its time: what the log's end brought meanwhile counts.
         recent = self._recent(command_id)
         if recent is not None or held.stored is not None:
             return self._decided(recent, held)
@@ -193,7 +193,7 @@ class CommandOutcomes:
             refusal = held.away or Problem(Code.READ_MODEL_BEHIND, str(error), headers={**held.headers, "Retry-After": "1"})
             return _Seen(None, held.headers, final=False, refusal=refusal)
         decided = await search.decided_up_to(place.partition)
-        # Asked last, with no await up to the verdict: what was decided while the log was searched is here.
+        # Ask last, with no await up to the verdict: this finds what was decided while the log was searched.
         found = found or self._recent(command_id)
         if found is not None:
             return self._decided(found, held)
@@ -206,7 +206,7 @@ class CommandOutcomes:
         return _Seen(view, held.headers, final=True)
 
     def _told(self, counted: RecordedMessage | None, stored: StoredOutcome | None) -> tuple[CommandView, int, int]:
-        """The command as its record says or, where that is not at hand, the read models; with its own place: partition and offset."""
+        """The command, from its record or, without one, from the read models; with the command's own partition and offset."""
         projections = stored.projections if stored is not None else NOWHERE
         if counted is not None:
             row, position = command_outcomes.evolve(None, counted), self._token(counted.partition, counted.offset)

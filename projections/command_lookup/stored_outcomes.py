@@ -1,4 +1,4 @@
-"""The second source of what became of a command: the read models, asked for one, for a chain of them, or once for all that wait."""
+"""The second source of what became of a command: the read models, asked for one command, a chain, or once for all waiting requests."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ class StoredOutcomes:
         return await self._reads.read(partial(_find, command_id=command_id), position=position)
 
     async def find_chain(self, wanted: str, known: UUID | None) -> Read[Sequence[StoredOutcome]]:
-        """Those of a command, an order (`known`: either's id) or a correlation id (`wanted`), in the order of the log's times."""
+        """The outcomes of a command, an order (`known`: either's id) or a correlation id (`wanted`), in the order of the log's times."""
         return await self._reads.read(partial(_find_chain, wanted=wanted, known=known))
 
     async def find_below(self, command_id: UUID, *, partition: int, end: int) -> Outcome | None:
@@ -112,7 +112,7 @@ async def _find_chain(snapshot: ReadSnapshot, *, wanted: str, known: UUID | None
 
 
 async def _look(snapshot: ReadSnapshot, questions: Sequence[_Question]) -> tuple[Mapping[UUID, CommandOutcome], Mapping[int, int]]:
-    """What is known of these commands, and up to where that is complete: both of one moment."""
+    """What is known of these commands, and up to where that is complete, both at the same moment."""
     found = await _rows(snapshot, _BY_ID, [question.command_id for question in questions])
     return {row.command_id: row for row in found}, snapshot.next_offsets
 

@@ -20,8 +20,8 @@ from projections.tables.registry import TABLES
 
 GROUP = "order-projections"
 PACE_S = 0.05
-"""Shortest time between two fetches, and so between two transactions. One for each of the few records that come within some milliseconds
-takes a third of two cores at 200 orders a second, and all that a client waits for gets later (docs/performance.md).
+"""Shortest time between two fetches, and so between two transactions. A transaction for each few records that come within some
+milliseconds takes a third of two cores at 200 orders a second, and delays all that clients wait for (docs/performance.md).
 """
 
 

@@ -32,7 +32,7 @@ class LogWitness(Protocol):
 
 
 class LogRecheck:
-    """Looks beside the work, which goes on meanwhile; what it finds is taken up before the next fetch is applied."""
+    """Checks in the background while work goes on; its findings are taken up before the next fetch is applied."""
 
     def __init__(self, log: LogWitness) -> None:
         self._log = log
@@ -41,18 +41,18 @@ class LogRecheck:
         self._look_at = time.monotonic() + RECHECK_S
 
     def forget(self) -> None:
-        """Other partitions are this worker's now."""
+        """Drop what is known: this worker has other partitions now."""
         self._applied.clear()
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None
 
     def applied(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """These are the checkpoints now; none of them is looked at before it was committed."""
+        """Take over the present checkpoints. None of them is checked before it was committed."""
         self._applied.update((checkpoint.partition, checkpoint) for checkpoint in checkpoints)
 
     def objections(self) -> Mapping[int, str]:
-        """What a look that has ended found, by partition, once. Begins the next one when it is time."""
+        """The findings of a check that has ended, by partition, given out once. Starts the next check when it is due."""
         if self._looking is not None:
             if not self._looking.done():
                 return {}

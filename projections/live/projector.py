@@ -29,7 +29,7 @@ LOOK_AGAIN_S = 2.0
 _log = logging.getLogger(__name__)
 
 DeadLetter = Callable[[ConsumerRecord, str], Awaitable[None]]
-"""Keeps a record that no one can read, unchanged, with the reason; returns when it is acknowledged."""
+"""Keeps a record that can't be read, unchanged, with the reason; returns when it is acknowledged."""
 
 
 class Table(Protocol):
@@ -37,7 +37,7 @@ class Table(Protocol):
 
     @property
     def name(self) -> str:
-        """The table's."""
+        """The table's name."""
         ...
 
     async def load(self, connection: AsyncConnection[Any], schema: str, records: Sequence[RecordedMessage]) -> None:
@@ -92,10 +92,10 @@ class Projector:
     async def handle(self, records: Records) -> Progress:
         """Apply one fetch, perhaps an empty one, and look again at the partitions that wait."""
         if foreign := self._recheck.objections():
-            # The log is no longer the one that was applied: nothing more is taken from it until it is.
+            # The log is no longer the one that was applied: nothing more is taken from it until it is again.
             return self._close(frozenset(foreign), "log", "; ".join(foreign.values()))
         progress = await self._apply_fetch(records) if records else Progress()
-        # With records as well: where they come all the time there is no fetch without.
+        # Also on a fetch with records: under steady load no fetch is empty.
         if self._waiting and time.monotonic() >= self._look_at:
             return replace(progress, reopen={**progress.reopen, **await self._open_waiting()})
         return progress
@@ -135,7 +135,7 @@ class Projector:
         return _Outcome(runs, parked=parked)
 
     def _close(self, partitions: frozenset[int], cause: str, reason: str) -> Progress:
-        """These partitions wait from now on, and `health` says why."""
+        """Make these partitions wait; `health` says why."""
         self._waiting |= partitions
         self._look_at = time.monotonic() + LOOK_AGAIN_S
         self._health.wait_for(cause, reason)
@@ -165,7 +165,7 @@ class Projector:
         return generation, await _refusal(connection, generation, self._partitions)
 
     async def _open_waiting(self) -> Mapping[int, int]:
-        """Where those waiting partitions go on that may; the others stay, and `health` says why."""
+        """Where the waiting partitions that may go on continue; the others keep waiting, and `health` says why."""
         self._look_at = time.monotonic() + LOOK_AGAIN_S
         generation, refused = await self._session.in_transaction(self._live)
         if refused:

@@ -1,4 +1,4 @@
-"""Waiting until the read models hold a position: one poller for all who wait, and none while nobody does."""
+"""Waiting until the read models hold a position: one poller for all waiting requests, and none while nothing waits."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class CheckpointWatch:
-    """Wakes those who wait. A wait that ends, in whatever way, leaves nothing behind."""
+    """Wakes waiting requests. A wait that ends, in whatever way, leaves nothing behind."""
 
     def __init__(self, next_offsets: Callable[[], Awaitable[Mapping[int, int]]]) -> None:
         self._next_offsets = next_offsets
@@ -23,7 +23,7 @@ class CheckpointWatch:
         self._poller: asyncio.Task[None] | None = None
 
     async def wait(self, next_offsets: Mapping[int, int], timeout_s: float) -> None:
-        """Return when the checkpoints hold these offsets, when they can't be read, or when the time is up: look again then."""
+        """Return when the checkpoints hold these offsets, when they can't be read, or when the time is up. The caller looks again then."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters[waiter] = next_offsets
         _waiting.inc()
@@ -36,7 +36,7 @@ class CheckpointWatch:
             _waiting.dec()
 
     async def stop(self) -> None:
-        """End the poller and let all who wait look again."""
+        """End the poller and let all waiting requests look again."""
         if self._poller is not None:
             self._poller.cancel()
             await asyncio.wait({self._poller})

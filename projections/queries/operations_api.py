@@ -47,7 +47,7 @@ class ProjectionsView(BaseModel):
 
 
 def create_operations_router(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> APIRouter:
-    """The route, reading through a pool that others open and close. The application around it renders infra.http.problems.Problem."""
+    """The route, reading through a pool that its owner opens and closes. The application around it renders infra.http.problems.Problem."""
     router = APIRouter(tags=["operations"])
 
     @router.get("/operations/projections", responses=problem_responses([Code.READ_MODEL_UNAVAILABLE]))

@@ -66,7 +66,7 @@ class ReadModels:
 
     @property
     def pool(self) -> AsyncConnectionPool[AsyncConnection[Any]]:
-        """The connections, for those who look at the generations themselves."""
+        """The connections, for code that reads the generations itself."""
         return self._pool
 
     async def start(self) -> None:
@@ -98,9 +98,9 @@ class ReadModels:
             await self._watch.wait(wanted.next_offsets, left)
 
     async def _answer(self, query: Query[T], wanted: Position | None) -> _Look[T]:
-        """One look, within ANSWER_S. It runs in a task of its own, for a frozen PostgreSQL does not even let itself be interrupted.
+        """One look, within ANSWER_S. It runs in a task of its own, because a frozen PostgreSQL can't even be interrupted.
 
-        Nobody interrupts that task once its turn has come: cut off between a connection and its pool, it could take the connection
+        Once its turn has come, the task is not interrupted: cut off between a connection and its pool, it could take the connection
         with it.
         """
         task = asyncio.create_task(self._attempts(query, wanted))
@@ -118,7 +118,7 @@ class ReadModels:
     def _looked(self, task: asyncio.Task[Any]) -> None:
         self._looking.discard(task)
         if not task.cancelled():
-            task.exception()  # an abandoned read's error is nobody's; unlooked at, asyncio would report it
+            task.exception()  # nothing awaits an abandoned read; asyncio would report its error unless it is fetched
 
     async def _attempts(self, query: Query[T], wanted: Position | None) -> _Look[T]:
         until = asyncio.get_running_loop().time() + ANSWER_S
@@ -130,7 +130,7 @@ class ReadModels:
             except (PoolTimeout, TooManyRequests):
                 raise self._unavailable() from None
             except psycopg.OperationalError as error:
-                # After a restart of PostgreSQL every connection in the pool is dead once; the next try gets another.
+                # After a restart of PostgreSQL each connection in the pool fails once; the next try gets another.
                 _log.info("a read is tried again: %s", type(error).__name__)
                 await asyncio.sleep(0.01)
             except Rebuilding as error:
@@ -144,7 +144,7 @@ class ReadModels:
         return (await self.read(_nothing, position=position)).headers
 
     async def foreign(self) -> str | None:
-        """Why other rows than the live ones of this release's folds are read; None when these are. Raises Problem as `read`."""
+        """Why the rows that are read are not the live ones of this release's folds; None when they are. Raises Problem as `read`."""
         return (await self.read(_foreign)).found
 
     async def reachable(self) -> bool:
@@ -167,13 +167,13 @@ class ReadModels:
     async def _turn(self) -> AsyncIterator[None]:
         """Wait in front of the pool until one of its connections is free.
 
-        The pool's own queue is guarded by a lock that passes from one task to the next once in a round of the loop, and whoever gives
-        a connection back stands in line for it too: behind thousands who ask, for seconds, while all connections are idle.
+        The pool's own queue is guarded by a lock that passes from one task to the next once in a round of the loop, and a task that gives
+        a connection back stands in line for it too: behind thousands of readers, for seconds, while all connections are idle.
         """
         task = asyncio.current_task()
         self._queued.add(task)
         try:
-            # Whose turn came later could not end in time: its work would be in vain, and make those behind it late as well.
+            # A read whose turn came later could not end in time: its work would be in vain and delay the reads behind it.
             async with asyncio.timeout(ANSWER_S / 2):
                 await self._turns.acquire()
         except TimeoutError:
@@ -208,7 +208,7 @@ class ReadModels:
 
 
 async def _nothing(_: ReadSnapshot) -> None:
-    """That the snapshot can be opened and holds the position is all that is asked."""
+    """Ask for nothing: the caller only needs to know that the snapshot can be opened and holds the position."""
 
 
 async def _foreign(snapshot: ReadSnapshot) -> str | None:

@@ -66,13 +66,13 @@ async def readable_generation(connection: AsyncConnection[Any]) -> Readable:
 
 
 def _candidates(live: Generation, known: Sequence[Generation]) -> list[Generation]:
-    """Rows of this release's folds that were live before, and live rows of earlier folds. What later folds mean is not known here."""
+    """Rows of this release's folds that were live before, and live rows of earlier folds. Rows of later folds can't be understood here."""
     own = [one for one in known if (one.fold_version, one.partitions, one.state) == (FOLD_VERSION, live.partitions, "retired")]
     return [*own, *([live] if live.fold_version < FOLD_VERSION else [])]
 
 
 def _of_one_log(these: Sequence[Checkpoint], others: Sequence[Checkpoint]) -> bool:
-    """Whether what both hold comes from the same log: a log that was replaced begins with other records."""
+    """Whether what both hold comes from the same log. A log that was replaced begins with other records."""
     first = {checkpoint.partition: checkpoint.first_record for checkpoint in others}
     known = [(one.first_record, first.get(one.partition)) for one in these]
     return all(mine == theirs for mine, theirs in known if mine is not None and theirs is not None)

@@ -16,14 +16,14 @@ _HAS_KEY = "select exists (select from pg_constraint where contype = 'p' and con
 _MEMORY = "set maintenance_work_mem = '128MB'"
 _ALONE = "set max_parallel_maintenance_workers = 0"
 _BESIDE = 2
-"""Tables more than there are processors to work on them: whoever makes an index waits for the disk for a part of its time."""
+"""How many more tables than processors are indexed at once: making an index waits for the disk part of the time."""
 
 
 async def make_indexes(settings: Settings, schema: str, *, processors: int, gently: bool) -> None:
     """Add what is missing; killed half-way, it is repeated and goes on where it was. Raises psycopg's errors.
 
     `processors`: that may be busy with it. `gently`: one table at a time, by one process of PostgreSQL, so that a processor is left
-    for those who read.
+    for readers.
     """
     left = list(TABLES)
 
@@ -38,7 +38,7 @@ async def make_indexes(settings: Settings, schema: str, *, processors: int, gent
     workers = [asyncio.create_task(work_off()) for _ in range(1 if gently else min(processors + _BESIDE, len(left)))]
     try:
         await asyncio.gather(*workers)
-    finally:  # one failed: the others leave off as well
+    finally:  # one failed: stop the others as well
         for worker in workers:
             worker.cancel()
         await asyncio.wait(workers)
@@ -60,7 +60,7 @@ async def _make_key(connection: AsyncConnection[Any], definition: TableDefinitio
     try:
         await connection.execute(statement)
     except UniqueViolation:
-        # Two records that count for one key, which only a hand can write; the live path lets the later one replace the first.
+        # Two records that count for one key, which only a manual write can cause; the live path lets the later one replace the first.
         await connection.execute(_without_earlier(definition, table))
         await connection.execute(statement)
 

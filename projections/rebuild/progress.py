@@ -25,7 +25,7 @@ _WINDOW_S = 10.0
 
 @dataclass(frozen=True)
 class Reached:
-    """A worker has folded this partition up to here; `saved`: and written it."""
+    """A worker has folded this partition up to here; `saved`: and has written the rows."""
 
     partition: int
     next_offset: int
@@ -68,12 +68,12 @@ class KeptProgress:
 
 
 async def begin_progress(connection: AsyncConnection[Any], schema: str, targets: Mapping[int, int]) -> None:
-    """A rebuild begins, or goes on."""
+    """Note that a rebuild begins or goes on."""
     await connection.execute(_BEGIN, (schema, [targets[partition] for partition in sorted(targets)]))
 
 
 async def keep_progress(connection: AsyncConnection[Any], progress: RebuildProgress, problem: str | None = None) -> None:
-    """This is how far it is now; `problem`: why it stopped."""
+    """Save how far the rebuild is; `problem`: why it stopped."""
     await connection.execute(_SAVE, (progress.phase, progress.rate, progress.eta_s, problem, progress.schema))
 
 
@@ -96,7 +96,7 @@ class Meter:
         self._seen: deque[tuple[float, int]] = deque()
 
     def reached(self, reached: Reached) -> None:
-        """A worker has folded that far. After a kill it may be less than before: what was not saved is repeated."""
+        """Note how far a worker has folded. After a kill it may be less than before: what was not saved is repeated."""
         self.next_offsets[reached.partition] = reached.next_offset
 
     def now(self, phase: Phase) -> RebuildProgress:

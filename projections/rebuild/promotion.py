@@ -1,7 +1,7 @@
 """Moving the pointer to another generation: caught up, compared at equal offsets, and switched in one transaction.
 
-The comparison takes seconds to minutes and stops no one: both generations are brought to equal offsets while writers wait for
-a moment, and a snapshot of that moment is compared while they go on. Rows that change after it are compared by their keys
+The comparison takes seconds to minutes, and reads and writes go on meanwhile. Writers wait for a moment while both generations
+are brought to equal offsets; a snapshot of that moment is compared. Rows that change after it are compared by their keys
 while writers wait for the switch itself. So every row is compared as it is when readers turn to it.
 """
 
@@ -53,7 +53,7 @@ class Promotion:
 
 @dataclass
 class Different(Exception):
-    """The generations differ, and nobody approved it; the pointer stays where it is."""
+    """The generations differ, and the difference was not approved; the pointer stays where it is."""
 
     compared: Sequence[TableComparison] = field(default_factory=list)
 
@@ -123,7 +123,7 @@ class Promoter:
         *,
         accept_differences: bool,
     ) -> Promotion:
-        """The live generation can't be compared: with approval, the new one takes over at the log's end."""
+        """Promote without comparing, which is impossible here: with approval, the new generation takes over at the log's end."""
         compared = [TableComparison("(all)", 0, 0, equal=False, note=f"can't be compared: {why}")]
         if not accept_differences:
             raise Different(compared)
@@ -190,7 +190,7 @@ class Promoter:
         await catch_up(connection, reader, target.schema, ends, given_up_in=live.schema, applied=self._note)
 
     async def _equalise(self, connection: AsyncConnection[Any], reader: AIOKafkaConsumer, live: Generation, target: Generation) -> None:
-        """Bring both to equal offsets; writers wait meanwhile. Raises OperationRefused when the live one is behind after all."""
+        """Bring both to equal offsets while writers wait. Raises OperationRefused when the live one is behind after all."""
         await self._follow(connection, reader, live, target)
         if await _apart(connection, live.schema, target.schema) != (0, 0):
             raise OperationRefused("the live generation fell back while it was held: try again")

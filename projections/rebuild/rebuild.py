@@ -112,7 +112,7 @@ class Rebuild:
         try:
             while left:
                 await fleet.run(lambda: self._watch(meter.now("folding")))
-                # Partitions that an orphan of a killed rebuild still had were passed by; it is gone by now.
+                # Partitions still claimed by an orphaned worker of a killed rebuild were skipped; that worker is gone by now.
                 meter.next_offsets = dict(await _next_offsets(connection, generation.schema))
                 left = {partition: end for partition, end in left.items() if meter.next_offsets.get(partition, 0) < end}
         finally:

@@ -38,7 +38,7 @@ class TableFilling(Generic[RowT]):
 
     @property
     def name(self) -> str:
-        """The table's."""
+        """The table's name."""
         return self._definition.name
 
     async def fold(self, records: Sequence[RecordedMessage], *, held: Collection[UUID], discarded: Container[int]) -> Sequence[Refused]:
@@ -82,7 +82,7 @@ class TableFilling(Generic[RowT]):
             await save_rows(self._connection, self._definition, self._schema, known[start : start + _SAVED_AT_ONCE])
 
     def written(self) -> None:
-        """What was written is committed."""
+        """Note that what was written is committed."""
         self._stored.update(self._changed)
         self._changed.clear()
         if self._definition.one_record_a_row or len(self._stored) > MAX_ROWS:

@@ -63,7 +63,7 @@ class Stopped:
 
 
 def work(share: Share, told: Connection) -> None:
-    """Fill what no one else fills; the process's main. It ends with the process that started it, whatever ended that."""
+    """Fill partitions that no other worker fills: the main of a worker's process. It ends with its parent, however that ended."""
     # Ctrl-C reaches every process of the terminal; the one that started this one answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -100,7 +100,7 @@ async def _fill_all(share: Share, tell: Callable[[Any], None]) -> None:
                 async with claimed(connection, partition_claim(share.schema, partition)) as mine:
                     if mine:
                         await _fill(share, connection, reader, partition, end, tell)
-                # Now that its rows are gone, there is little to walk through.
+                # The partition's rows are gone now, so there is little to walk through.
                 gc.collect()
     finally:
         await stop_quietly(reader)
@@ -193,7 +193,7 @@ class Fleet:
             self._running.append((process, ours))
 
     def _listen(self) -> list[SpawnProcess]:
-        """Take in what the workers said; returns those that ended before their time."""
+        """Take in what the workers reported; returns the workers that ended too early."""
         fallen = []
         for process, pipe in list(self._running):
             alive = process.is_alive()

@@ -32,7 +32,7 @@ class Poison(Exception):
 
 
 class Overtaken(Exception):
-    """Someone else moved the checkpoint: this writer's memory is stale."""
+    """Another writer moved the checkpoint: this writer's memory is stale."""
 
 
 class NewerRecord(Exception):
@@ -40,7 +40,7 @@ class NewerRecord(Exception):
 
 
 class GenerationWriter:
-    """One partition's writer. What it has not saved is lost with it, and nothing else: saving is one transaction."""
+    """One partition's writer. A crash loses only what is not saved: saving is one transaction."""
 
     def __init__(  # noqa: PLR0913 - where it goes on, and what it is to do with poison
         self,
@@ -140,7 +140,7 @@ async def catch_up(  # noqa: PLR0913 - two connections, what to follow, and how
 ) -> None:
     """Apply the log to this generation up to these offsets; what is further stays. `applied` is told each run.
 
-    Raises LogUnreadable, NewerRecord, Poison unless it is to be skipped, and Overtaken when someone else writes the generation.
+    Raises LogUnreadable, NewerRecord, Poison unless it is to be skipped, and Overtaken when another writer writes the generation.
     """
     behind = {
         checkpoint.partition: checkpoint

@@ -1,4 +1,4 @@
-"""Who may do what, by PostgreSQL's session locks: they end with the connection, so that a killed process blocks no one."""
+"""Exclusive rights, as PostgreSQL's session locks: they end with the connection, so that a killed process blocks no other."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,12 +10,12 @@ _SPACE = 7_263_401_955
 
 
 class Busy(Exception):
-    """Someone else is at it; the text says at what."""
+    """Another process has the right; the text says to what."""
 
 
 @asynccontextmanager
 async def claimed(connection: AsyncConnection[Any], what: str) -> AsyncIterator[bool]:
-    """Try to be the one who does this, within the block; False when another is."""
+    """Try to take the right for the block; False when another process has it."""
     if not await _asked(connection, "select pg_try_advisory_lock(hashtextextended(%s, %s))", what):
         yield False
         return
@@ -28,7 +28,7 @@ async def claimed(connection: AsyncConnection[Any], what: str) -> AsyncIterator[
 
 @asynccontextmanager
 async def maintenance(connection: AsyncConnection[Any]) -> AsyncIterator[None]:
-    """Be the only one who rebuilds, promotes or drops. Raises Busy."""
+    """Hold the right to rebuild, promote or drop, which only one process has at a time. Raises Busy."""
     async with claimed(connection, "projections maintenance") as mine:
         if not mine:
             raise Busy("another rebuild, promotion or drop is at work on these read models: wait until it is done, or stop it")

@@ -57,9 +57,9 @@ async def read_checkpoints(connection: AsyncConnection[Any], schema: str) -> lis
 
 
 async def lock_checkpoints(connection: AsyncConnection[Any], schema: str, partitions: Iterable[int]) -> list[Checkpoint]:
-    """The same, locked until the transaction ends, in one order for all.
+    """The checkpoints, locked until the transaction ends, always in the same order.
 
-    Whoever still believes to own one of them waits here, and then finds it moved on.
+    A worker that lost the partition blocks here, then sees that the checkpoint has moved.
     """
     return await _select(connection, _on(schema, _LOCK), (sorted(partitions),))
 

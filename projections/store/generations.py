@@ -18,7 +18,7 @@ from projections.store.checkpoints import CREATE_ROWS, CREATE_TABLE
 from projections.tables.registry import TABLES
 
 _CREATION = 7_263_401_955
-"""PostgreSQL advisory lock: whoever changes the list of generations holds it."""
+"""PostgreSQL advisory lock: held while the list of generations is changed."""
 
 State = Literal["building", "ready", "live", "retired"]
 """building: a rebuild fills it; ready: complete, never live yet; retired: was live, and can be again."""
@@ -56,7 +56,7 @@ create table if not exists projections.rebuilds (
 
 _GENERATIONS = "select schema, fold_version, partitions, state from projections.generations"
 _LIVE = "select schema, fold_version, partitions, state from projections.live join projections.generations using (schema)"
-# Locked first, joined then: a joined row that was changed while it was waited for would be looked at again, and found not to fit.
+# Lock first, join then: PostgreSQL would check a joined row again if it changed during the wait, and find that it no longer fits.
 _LIVE_FOR_SHARE = (
     "with live as materialized (select schema from projections.live for share) "
     "select schema, fold_version, partitions, state from live join projections.generations using (schema)"
@@ -111,7 +111,7 @@ async def ensure_live_generation(connection: AsyncConnection[Any], *, fold_versi
     if live is None:
         live = await create_generation(connection, fold_version=fold_version, partitions=partitions, state="live")
         await connection.execute("insert into projections.live (schema) values (%s)", (live.schema,))
-    # One that an earlier release made has no place for parked records yet.
+    # A generation that an earlier release made has no table for parked records yet.
     await connection.execute(parked.CREATE_TABLE.format(sql.Identifier(live.schema)))
     return live
 
@@ -119,7 +119,7 @@ async def ensure_live_generation(connection: AsyncConnection[Any], *, fold_versi
 async def create_generation(connection: AsyncConnection[Any], *, fold_version: int, partitions: int, state: State) -> Generation:
     """An empty generation: every table, and a checkpoint at 0 for every partition. The caller holds the list's lock.
 
-    One that is to be filled fast (`building`) gets its indexes when it is full.
+    A generation that is to be filled fast (`building`) gets its indexes when it is full.
     """
     counting = await connection.execute(_NEXT_NUMBER)
     (number,) = await counting.fetchone() or (1,)
@@ -146,7 +146,6 @@ async def create_generation(connection: AsyncConnection[Any], *, fold_version: i
 
 
 async def set_state(connection: AsyncConnection[Any], schema: str, state: State) -> None:
-    """Say what a generation is now."""
     await connection.execute("update projections.generations set state = %s where schema = %s", (state, schema))
 
 

@@ -1,4 +1,4 @@
-"""Records that a fold could not take, and those of the same order that wait behind them: by table, durable, in the log's order.
+"""Records that a fold could not take, and later records of the same order that wait behind them: by table, durable, in the log's order.
 
 They stand in the generation's own schema and are written in the transaction that moves its checkpoint: a record is folded,
 parked, or still to come, never two of these and never none.
@@ -33,7 +33,7 @@ _HELD = "select distinct table_name, order_id from {} where partition = any(%s) 
 _ADD = (
     "insert into {} (table_name, partition, record_offset, order_id, state, reason, appended_ms, command_offset, value) "
     "values (%s, %s, %s, %s, %s, %s, %s, %s, %s) "
-    # A fold anew may find the record parked by the fold before it; what was given up stays so.
+    # The record may be parked by an earlier fold already; a record that was given up stays given up.
     "on conflict (table_name, partition, record_offset) do update set reason = excluded.reason"
 )
 
@@ -54,7 +54,7 @@ class Parked:
 
     @classmethod
     def of(cls, table_name: str, refused: Refused, *, discarded: bool = False) -> "Parked":
-        """What a fold refused, as it is kept."""
+        """The stored form of what a fold refused."""
         counted, reason = refused.counted, refused.reason
         state: ParkedState = "discarded" if discarded else "poison" if reason is not None else "waiting"
         order_id, value = counted.record.order_id, counted.value
@@ -128,13 +128,12 @@ async def discarded_offsets(connection: AsyncConnection[Any], schema: str, parti
 
 
 async def unpark(connection: AsyncConnection[Any], schema: str, parked: Sequence[Parked]) -> None:
-    """Forget these: they have been folded, in the same transaction."""
+    """Delete these: they have been folded, in the same transaction."""
     statement = _on(schema, "delete from {} where table_name = %s and partition = %s and record_offset = %s")
     async with connection.cursor() as cursor:
         await cursor.executemany(statement, [(one.table_name, one.partition, one.record_offset) for one in parked])
 
 
 async def set_state(connection: AsyncConnection[Any], schema: str, parked: Parked, state: ParkedState, reason: str | None) -> None:
-    """Say what a parked record is now."""
     statement = _on(schema, "update {} set state = %s, reason = %s where table_name = %s and partition = %s and record_offset = %s")
     await connection.execute(statement, (state, reason, parked.table_name, parked.partition, parked.record_offset))

@@ -15,7 +15,7 @@ from infra.postgres.table_definition import Key, TableDefinition
 class OrderDetails(NamedTuple):
     """One order. `lines` are plain JSON with prices as decimal text; `total` is exact, in units of the currency.
 
-    `sales_channel`: None when the client named none, `unknown` when it was placed before anyone asked.
+    `sales_channel`: None when the client named none, `unknown` when the order was placed before the field existed.
     """
 
     order_id: UUID

@@ -87,7 +87,7 @@ class _Partition:
         return locked[0].next_offset if locked else 0
 
     async def _moved_checkpoint(self, locked: Checkpoint, drift: Drift) -> None:
-        """A worker has moved it since and written most of it anew; only what names the log's beginning stays as it was."""
+        """Repair a checkpoint that a worker has since moved and so mostly rewritten: only the part that names the log's beginning is old."""
         if any(one.name == "first_record" for one in drift.fields):
             await save_checkpoints(self._connection, self._schema, [replace(locked, first_record=drift.expected.first_record)])
             self._done.rows += 1
@@ -102,7 +102,7 @@ class _Partition:
             self._done.rows += 1
 
     async def _since(self, next_offset: int) -> list[RecordedMessage]:
-        """What was applied after the snapshot that was verified."""
+        """The records that were applied after the verified snapshot."""
         if self._end is None or next_offset <= self._end:
             return []
         pieces = read_range(self._reader, self._partition, self._end, next_offset)
@@ -111,7 +111,7 @@ class _Partition:
 
     async def _row(self, table: TableDefinition[Any], drift: Drift, since: Sequence[RecordedMessage]) -> None:
         key = drift.row_key
-        if key is None:  # an extra row; the log may have come to it since
+        if key is None:  # an extra row: the log may have reached it since
             key = next((one for counted in since if (one := table.key_of(counted)) is not None and text_key(one) == drift.key), None)
         expected = drift.expected if key is None else fold_on(table, drift.expected, key, since)
         if expected is None:
@@ -139,5 +139,5 @@ _NOBODY = UUID(int=0)
 
 
 def _at(table_name: str, partition: int, record_offset: int) -> Parked:
-    """Names a parked record by its place, to take it out."""
+    """A parked record that is named by its place only, for deleting it."""
     return Parked(table_name, partition, record_offset, _NOBODY, "poison", None, 0, 0, b"")

@@ -49,7 +49,7 @@ class Verification:
         self._total = 0
 
     async def run(self) -> Findings:
-        """Look. `eye` is inside a read-only transaction that sees one snapshot."""
+        """Run the verification. `eye` is inside a read-only transaction that sees one snapshot."""
         schema = self._generation.schema
         checkpoints = {checkpoint.partition: checkpoint for checkpoint in await read_checkpoints(self._eye, schema)}
         known = range(self._generation.partitions)
@@ -112,7 +112,7 @@ class Verification:
                 self._extra(table.name, -1, there)
 
     def _drop_moved(self) -> None:
-        """A row whose partition was changed is told once, as changed; not as extra in the other partition too."""
+        """Report a row whose partition was changed once, as changed; not as extra in the other partition too."""
         changed = {(one.table, one.key) for one in self.findings.drifts if one.kind == "changed"}
         self.findings.drifts = [one for one in self.findings.drifts if one.kind != "extra" or (one.table, one.key) not in changed]
 

@@ -26,7 +26,7 @@ _STATES: tuple[ParkedState, ...] = ("poison", "waiting", "discarded")
 
 
 class _Sample:
-    """The records of the N orders whose keys hash lowest: a fair draw in one pass, for a key is in from its first record or never."""
+    """The records of the N orders whose keys hash lowest: a fair draw in one pass, because a key is in from its first record or never."""
 
     def __init__(self, size: int, seed: bytes) -> None:
         self._size, self._seed = size, seed
