@@ -1,4 +1,4 @@
-"""The body of a request: received up to its bound, counted before it is parsed, and parsed so that everyone reads it alike.
+"""The body of a request: received up to its bound, counted before it is parsed, and parsed so that every reader reads it alike.
 
 A parser makes an object of every part and works for up to a tenth of a second on a quarter of a megabyte of them. No other client
 is served meanwhile, and a client may send many such bodies at once: so parts are counted first, and large bodies take turns.
@@ -27,7 +27,7 @@ MAX_PARTS = 4_096
 somewhat too long can still be named."""
 
 _REST = 3
-"""Times as long as a large body took, the next one waits: together they have at most a quarter of the loop."""
+"""After a large body, the next one waits this many times as long as it took: together they have at most a quarter of the loop."""
 _SHOWN = 100
 """Characters of a name that an answer repeats."""
 _MARKS = (b",", b"{", b"[")
@@ -50,7 +50,7 @@ def _marks(text: bytes) -> int:
 
 
 class Malformed(ValueError):
-    """The bytes are no JSON that everyone reads alike; the text says where."""
+    """The bytes are no JSON that every reader reads alike; the text says where."""
 
 
 def parse_json(body: bytes) -> Any:

@@ -50,7 +50,7 @@ class CommandTooLarge(Exception):
 
 @dataclass(slots=True)
 class _Open:
-    """`largest`: bytes of a batch that the topic takes. `outgrown`: it takes less than was thought, and batches were refused."""
+    """`largest`: bytes of a batch that the topic takes. `outgrown`: the topic takes less than was thought, and batches were refused."""
 
     producer: AIOKafkaProducer
     partitions: int
@@ -79,7 +79,7 @@ class CommandLog:
     Size is a command's own matter, and judged before the producer has it. Only when an operator has lowered the topic's limit does
     the broker refuse a batch, and with it every command in it. aiokafka 0.14 has counted them by then and does not count back, so
     that the broker refuses all later ones of that partition as out of sequence (test_command_sizes.py shows it on Kafka 4.1). So a
-    producer with the topic's limit takes over, once, and whatever was refused by no fault of its own is appended by that one.
+    producer with the topic's limit takes over, once, and a command that was refused by no fault of its own is appended by the new producer.
     """
 
     def __init__(self, settings: Settings, health: Health) -> None:
@@ -142,7 +142,7 @@ class CommandLog:
         self._give_up(used, refused)
 
     def _give_up(self, used: _Open | None, error: Exception) -> None:
-        """Let a producer go that failed. Does nothing when another has taken its place already."""
+        """Let a failed producer go. Does nothing when another has taken its place already."""
         if used is None or used is not self._open:
             return
         _log.warning("replacing the producer: %s: %s", type(error).__name__, error)
@@ -169,13 +169,13 @@ class CommandLog:
                 self._opened.set()
                 self._health.settled(_REASON)
                 await self._watch(opened)
-                if not self._outgrown:  # else nobody is refused: the next producer has what the broker did not take
+                if not self._outgrown:  # otherwise no request is refused: the next producer has what the broker did not take
                     self._health.wait_for(_REASON, "the broker does not acknowledge commands: requests are answered 503 until it does")
         finally:
             await self._close()
 
     async def _connect(self) -> _Open:
-        if self._outgrown:  # the guard would wait for someone to mend the topic, and every command is refused meanwhile
+        if self._outgrown:  # the guard would wait until the topic is mended, and every command is refused meanwhile
             largest = await command_limit(self._settings)
         else:
             await wait_for_topics(self._settings, self._health)
@@ -240,7 +240,7 @@ async def _problem_of(opened: _Open, patience_s: float) -> str | None:
 async def _retire(producer: AIOKafkaProducer, patience_s: float) -> None:
     """Stop a producer, also one that will never get rid of what it holds: an idempotent batch does not expire by itself.
 
-    What the broker has not acknowledged within `patience_s` is dropped; whoever sent it was told that its outcome is unknown.
+    What the broker has not acknowledged within `patience_s` is dropped; its client was told that the outcome is unknown.
     """
     try:
         await asyncio.wait_for(producer.stop(), patience_s)
@@ -248,7 +248,7 @@ async def _retire(producer: AIOKafkaProducer, patience_s: float) -> None:
         await producer._sender.close()  # `stop` alone would wait for the broker to come back
         held = producer._message_accumulator
         for batch in [batch for batches in held._batches.values() for batch in batches]:
-            batch.drain_ready()  # else asyncio reports that nobody has looked at its failure
+            batch.drain_ready()  # else asyncio reports that its failure was never looked at
             held._pending_batches.add(batch)  # a batch that waits to be sent again takes itself out of there when it fails
         held.fail_all(KafkaError("given up"))
         await producer.client.close()

@@ -90,7 +90,7 @@ def _collected(raw: RawHeaders) -> tuple[dict[str, str], list[Fault]]:
         if name not in sent:
             sent[name] = value.decode("latin-1").strip(" \t")
         elif name == TRACEPARENT:
-            sent[name] = ""  # which of the two is meant nobody can say: no trace, and no error
+            sent[name] = ""  # it is unknown which of the two is meant: no trace, and no error
         else:
             faults.append(header_fault(name, "must be sent once"))
     return sent, faults

@@ -35,14 +35,14 @@ def fingerprint(*, method: str, path: str, if_match: str | None, body: Any) -> s
 def canonical(body: Any) -> bytes:
     """RFC 8785 of the decoded JSON of a valid request.
 
-    Such a one has texts, whole numbers below 2**53 and no floats, and the names of its members are ASCII: what is left of the RFC is
+    Such a body has texts, whole numbers below 2**53 and no floats, and the names of its members are ASCII: what is left of the RFC is
     what orjson does when it sorts. A test holds it against a complete implementation of the RFC.
     """
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
 
 class Identity(NamedTuple):
-    """Who a command is: its own id, its order's, and the hash by which the aggregate notices a key that is used twice."""
+    """What identifies a command: its own id, its order's, and the hash by which the aggregate notices a key that is used twice."""
 
     command_id: UUID
     order_id: UUID

@@ -1,4 +1,4 @@
-"""How the three POSTs stand in `/openapi.json`. Bodies are read by hand for speed, so FastAPI can't derive this by itself."""
+"""The description of the three POSTs in `/openapi.json`. Bodies are read by hand for speed, so FastAPI can't derive this by itself."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How the answers of the three POSTs stand in `/openapi.json`: every status, header and code, with examples."""
+"""The description of the three POSTs' answers in `/openapi.json`: every status, header and code, with examples."""
 
 from typing import Any
 

@@ -40,7 +40,7 @@ _READERS = {model: PlainReader(model) for model in (CreateOrderRequest, ShipOrde
 def parse_request(model: RequestModel, body: Any, *, now: datetime) -> CreateOrder | ShipOrder | CancelOrder | list[Fault]:
     """The command's data with defaults filled in, or everything that is wrong with the body. `now`: the default of `ordered_at`.
 
-    Of a body that breaks a bound only the bound is named: its parts are not looked at.
+    For a body that breaks a bound, only the bound is named: the body's parts are not looked at.
     """
     if (broken := beyond_bounds(body, with_lines=model is CreateOrderRequest)) is not None:
         return [{"pointer": pointer(broken[0]), "detail": broken[1]}]

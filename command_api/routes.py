@@ -39,7 +39,7 @@ class DirectRoute(APIRoute):
 
 @dataclass(frozen=True, slots=True)
 class _Ports:
-    """What the routes stand on."""
+    """What the routes use."""
 
     log: CommandAppender
     clock: Clock
@@ -57,7 +57,7 @@ def create_command_router(
 ) -> APIRouter:
     """The routes of the commands, appending to `log`. `clock` gives the time in UTC at which a command is issued.
 
-    Without `follower` nobody waits for an outcome, without `rehearse` dry runs are refused.
+    Without `follower` no request waits for an outcome, without `rehearse` dry runs are refused.
     """
     ports = _Ports(log, clock, follower, rehearse, LargeBodies())
     router = APIRouter(route_class=DirectRoute, tags=["commands"])
@@ -81,7 +81,7 @@ def create_command_router(
 def _handler(kind: CommandKind, ports: _Ports) -> Handler:
     async def take(request: Request) -> Response:
         made_up = str(uuid4())
-        # Known before anything is checked, so that refusals and log lines bear it, too.
+        # The correlation id is known before anything is checked, so that refusals and log lines bear it, too.
         correlation = read_correlation(request.scope["headers"]) or made_up
         _correlate(request, correlation)
         order_id = None if kind is CREATE else _order_id(request.path_params["order_id"])

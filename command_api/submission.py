@@ -77,7 +77,7 @@ class Rejected(Problem):
 
 
 def replayed(outcome: Outcome, place: CommandPlace) -> dict[str, str]:
-    """The header that says so, when the record ends another place's command: this request repeats an earlier one."""
+    """The header that marks a repeat: the record ends a command at another place, so this request repeats an earlier one."""
     return {} if outcome.command_offset == place.offset else {"Idempotent-Replayed": "true"}
 
 
@@ -86,7 +86,7 @@ def _json(status: int, body: dict[str, Any], headers: dict[str, str]) -> Respons
 
 
 class CommandAppender(Protocol):
-    """Where commands go; CommandLog is one."""
+    """Takes commands; CommandLog is one."""
 
     async def append(self, order_id: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> CommandPlace:
         """Append a command, see CommandLog. Raises NotAcknowledged, CommandTooLarge."""
@@ -106,7 +106,7 @@ class Submission(NamedTuple):
 async def submit(submission: Submission, log: CommandAppender, follower: Follower | None) -> Response:
     """Append the command and answer.
 
-    Raises Problem: `broker_unavailable`, `body_too_large`, or the rejection; ClientDisconnect when nobody listens.
+    Raises Problem: `broker_unavailable`, `body_too_large`, or the rejection; ClientDisconnect when the client has gone.
     """
     command, preferences = submission.command, submission.headers.preferences
     if follower is None or preferences.wait_s is None:
@@ -115,7 +115,7 @@ async def submit(submission: Submission, log: CommandAppender, follower: Followe
     deadline = Deadline(preferences.wait_s)
     if not follower.is_ready() and not await within(follower.ready(), deadline):
         return pending(command, await _appended(submission, log), preferences)
-    # Registered before it is appended: its record can come before the broker's acknowledgement does.
+    # Register before appending: the command's record can come before the broker's acknowledgement does.
     with follower.expect(command.id, command.order_id) as expected:
         place = await _appended(submission, log)
         async with watching(submission.receive) as gone:

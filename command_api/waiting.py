@@ -17,11 +17,11 @@ class Expected(Protocol):
 
     @property
     def brought(self) -> "asyncio.Future[RecordedMessage]":
-        """Its record, once the log's end brings it. Cancelled when the process is told to stop."""
+        """The command's record, once the log's end brings it. Cancelled when the process is told to stop."""
         ...
 
     async def known(self) -> Outcome | None:
-        """Its outcome if it was decided before it was expected; None when it was not. Asks until that is known: cancel it."""
+        """The outcome, if the command was decided before it was expected, else None. Asks until that is known; cancel it to stop."""
         ...
 
 
@@ -41,7 +41,7 @@ class Follower(Protocol):
         ...
 
     async def visible(self, outcome: Outcome) -> None:
-        """Return once the read models hold this outcome. Asks until they do: cancel it."""
+        """Return once the read models hold this outcome. Asks until they do; cancel it to stop."""
         ...
 
     def position(self, outcome: Outcome) -> str:

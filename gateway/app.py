@@ -52,7 +52,7 @@ _GRACE_S = 2
 
 
 def create_app(health: Health, routers: Sequence[APIRouter]) -> FastAPI:
-    """One origin for `routers`. Opens nothing: whoever made the routers runs what they stand on."""
+    """One origin for `routers`. Opens nothing: the caller runs what the routers stand on."""
     app = FastAPI(title="Orders", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_middleware(ServeDirectly, routes=direct_routes(routers))
     app.add_middleware(RequestMetrics)
@@ -204,6 +204,6 @@ def _listen(settings: Settings) -> socket.socket:
 
 def _stop(server: uvicorn.Server, outcomes: RecentOutcomes, streams: SseStreams) -> None:
     server.should_exit = True
-    # Whoever waits is answered 202 now, and streams end with a word, rather than cut off.
+    # Waiting requests are answered 202 now, and streams end with a reason, rather than being cut off.
     outcomes.close()
     streams.send_away()

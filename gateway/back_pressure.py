@@ -41,12 +41,12 @@ class CommandLag:
         self.length = 0
 
     def delivered(self, partition: int, records: Sequence[RecordedMessage], _next_offset: int) -> None:
-        """The log's end has brought these records."""
+        """Take records that the log's end has brought."""
         if records:
             self._decided[partition] = records[-1].command_offset + 1
 
     def forget(self) -> None:
-        """The log is another one than before."""
+        """Forget what was decided: another log has taken the place of the one before."""
         self._decided.clear()
 
     @property
@@ -133,7 +133,7 @@ class GuardedLog:
             raise Problem(
                 Code.BACKLOG_TOO_OLD,
                 f"commands wait for {age:.0f} s to be decided, longer than {self._oldest_s:g} s: nothing was taken, try again later",
-                # As long again as it has waited: what is older gets a longer rest.
+                # As long again as the oldest command has waited: an older backlog gets a longer rest.
                 headers={"Retry-After": str(min(_RETRY_AT_MOST_S, ceil(age)))},
             )
         return await self._log.append(order_id, value, headers)

@@ -34,7 +34,7 @@ class HeadLimits:
     def broken_by(self, *, size: int, target: bytes, headers: int) -> Problem | None:
         """The refusal of a head of so many bytes and headers, with this request target, as far as they have come."""
         if size > self.size:
-            # One of the two has more than its half.
+            # The request target or the headers have more than half.
             return self._long_target() if 2 * len(target) > self.size else self._large()
         return self._large() if headers > self.headers else None
 

@@ -13,7 +13,7 @@ from infra.event_log.tail import LogTail
 _ANSWER_S = 0.5
 """Longest that an answer waits to learn when a record was appended. Until that is known, the record counts as old as this process."""
 _POSITIONED_S = 3.0
-"""How long after the start of a process answers wait for the tail to find the log's end: before that nobody knows any lag."""
+"""How long after the start of a process answers wait for the tail to find the log's end: before that no lag is known."""
 _AGAIN_S = 1.0
 """Shortest time between two questions about one partition: what was learned last is older, and so an upper bound meanwhile."""
 
@@ -38,7 +38,7 @@ class LogLag:
     async def lag_seconds(self, next_offsets: Mapping[int, int]) -> float | None:
         """Age in seconds of the oldest record that is not applied at these checkpoints, 0.0 if there is none. To about 0.1 s.
 
-        None while nobody knows: the log's end was not found since this process began.
+        None while the lag is unknown: this process has not found the log's end yet.
         """
         if not self._tail.ends:
             await self._tail.positioned(max(0.0, self._wait_until - time.monotonic()))
@@ -92,6 +92,6 @@ class LogLag:
             self._learned[partition] = (offset, record.timestamp)
 
     def _forget(self) -> None:
-        self._log_number += 1  # what is being asked is of the log before
+        self._log_number += 1  # pending questions are about the log before
         self._learned.clear()
         self._asked_at.clear()

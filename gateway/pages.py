@@ -49,7 +49,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _answer_with_problems(responses: dict[str, Any]) -> None:
-    """FastAPI describes its own shape of a 422; here every refusal is a problem."""
+    """Replace FastAPI's own shape of a 422 in the description: here every refusal is a problem."""
     for response in responses.values():
         schema = response.get("content", {}).get("application/json", {}).get("schema", {})
         if schema.get("$ref", "").rpartition("/")[2] in _GENERATED_VALIDATION:
@@ -102,7 +102,7 @@ def create_feed_demo_router(feed_port: int) -> APIRouter:
 
     @router.get("/feed/orders-feed.js")
     def client() -> Response:
-        # A module is fetched with CORS; it is the same for everybody.
+        # A module is fetched with CORS; it is the same for every page.
         return Response(_browser_file("orders-feed.js"), media_type="text/javascript", headers=_ANY_PAGE)
 
     return router

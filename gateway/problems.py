@@ -1,4 +1,4 @@
-"""Every refusal of the gateway as a problem with a stable code, whoever raised it."""
+"""Every refusal of the gateway as a problem with a stable code, wherever it was raised."""
 
 import logging
 from collections.abc import Awaitable, Callable

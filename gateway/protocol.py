@@ -28,7 +28,7 @@ class _TooMuch(Exception):
 
 
 class _Flow(FlowControl):
-    """uvicorn's, which an application that waits for its client opens again; not while bytes are held back."""
+    """uvicorn's flow control, which an application that waits for its client opens again; here not while bytes are held back."""
 
     held = False
 
@@ -68,13 +68,13 @@ class GatewayProtocol(HttpToolsProtocol):
         self._linger_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """The client has the time of one head to send its first."""
+        """Give the client the time of one head to send its first."""
         super().connection_made(transport)
         self.flow: _Flow = _Flow(transport)
         self._expect_end_of_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
+        """Wait for nothing any more."""
         self._stop_head_timer()
         if self._linger_timer is not None:
             self._linger_timer.cancel()
@@ -110,7 +110,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._refuse(self._too_much or Problem(Code.MALFORMED_REQUEST, _MALFORMED))
             return len(data)
         if self._taken is not None:
-            # Where in a slice a later head began is not known: it is measured when it has ended.
+            # It is not known where in a slice a later head began: the head is measured when it has ended.
             self._taken = self._taken + used if requests == self._requests else 0
             if self._begun or self._taken:
                 self._look_at_unfinished_head(self._taken + 1)

@@ -1,4 +1,4 @@
-"""What can be away while this process runs on. Raised where the network ends, caught by who can wait or say so:
+"""What can be away while this process runs on. Raised where the network ends, caught by code that can wait or report it:
 
     Away                   a part that the service stands on can't be used now; its text says which part, and what to do
     ├── BrokerAway         no broker is configured, none answers, or it refuses

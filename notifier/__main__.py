@@ -36,7 +36,7 @@ async def _serve(settings: Settings, health: Health) -> None:
 
 
 async def run(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT; raises what nobody expected, so that the process ends and is started again."""
+    """Run until SIGTERM or SIGINT; raises an unexpected error, so that the process ends and is started again."""
     health = Health("notifier")
     own_port = await health_port.serve(health, settings)
     serving = asyncio.create_task(_serve(settings, health))
@@ -55,7 +55,7 @@ def main() -> None:
     allow_many_files()
     settings = Settings()
     configure_logging(settings, "notifier")
-    # Each look at ten thousand clients stops the feed for 0.8 s (docs/feed.md); who has left is freed without one.
+    # Each look at ten thousand clients stops the feed for 0.8 s (docs/feed.md); clients that have left are freed without one.
     collect_rarely()
     uvloop.run(run(settings))
 

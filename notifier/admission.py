@@ -34,12 +34,12 @@ def may_open(origin: str, host: str | None, allowed: frozenset[str]) -> bool:
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds and bytes."""
+    """How long a client may take for each step, and how much it may send: seconds, bytes, frames."""
 
     handshake_s: float = 10.0
     first_frame_s: float = 10.0
     ping_s: float = 20.0
-    """Between two pings; a client of whom nothing is heard from one to the next is cut off."""
+    """Between two pings; a client that sends nothing between two pings is cut off."""
     frame_bytes: int = 64 * 1024
     frames: int = 500
     """Most frames, control frames included, that a client may send in `frames_s`."""
@@ -53,19 +53,19 @@ class Limits:
 PATIENCE_S = 3.0
 """Seconds from one look at a slow client to the next."""
 LEAST_TAKEN = 64 * 1024
-"""Bytes that a slow client has to take in that time, or all there is: less, and it is hopeless."""
+"""Bytes that a slow client has to take within PATIENCE_S, or all that waits: a client that takes less is `hopeless`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Since when so much has waited."""
+    """How much waited for a slow client, and when that was measured."""
 
     since: float
     buffered: int
     hopeless: bool = False
 
     def look(self, now: float, buffered: int) -> "Stall":
-        """What to think of it now."""
+        """The measurement that holds now: this one, or after PATIENCE_S a new one that compares with it."""
         if now < self.since + PATIENCE_S:
             return self
         taken = self.buffered - buffered
@@ -85,7 +85,7 @@ class Admission:
         self._refused = 0.0
 
     def admit(self, now: float) -> int | None:
-        """None: come in. Else the seconds after which to come again, spread over as long as it takes to let all of them in."""
+        """None: the client may connect. Else the seconds after which to come again, spread over the time that letting all of them in takes."""
         passed, self._then = now - self._then, now
         self._free = min(self._rate * _BURST_S, self._free + passed * self._rate)
         self._refused = max(0.0, self._refused - passed * self._rate)

@@ -136,7 +136,7 @@ def _schemas() -> dict[str, Any]:
 
 
 def _always_typed(schema: dict[str, Any]) -> None:
-    """The feed writes a frame's type always, and leaves out what is not set."""
+    """Mark `type` as always present: the feed always writes a frame's type, and leaves out what is not set."""
     schema["properties"]["type"].pop("default", None)
     schema["required"] = ["type", *(name for name in schema.get("required", []) if name != "type")]
     schema["properties"]["id"] = {"type": "string", "description": "The subscription's, if it has one"}

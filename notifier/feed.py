@@ -64,13 +64,13 @@ class Feed:
         log.on_replaced(self._replaced)
 
     async def start(self) -> None:
-        """Begin. What was appended last is read into memory, so that clients of an instance before this one need no broker either."""
+        """Begin. Reads the latest records into memory, so that clients that come from another instance need no broker either."""
         self.beats = TimerWheel(self._heartbeat_s, lambda session: session.beat())
         self._looks = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
         await warm_up(self.live, self.log, self.slices)
 
     async def stop(self) -> None:
-        """End, begun or not. Close the sessions before."""
+        """Stop, started or not. Close the sessions first."""
         self._unsubscribe()
         if self._looks is not None:
             self._looks.cancel()

@@ -1,4 +1,4 @@
-"""An event as the feed sends it: its bytes are made once and shared by all subscriptions, each puts its own head before them. Pure."""
+"""An event as the feed sends it. Its bytes are made once and shared by all subscriptions; each puts its own head before them. Pure."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,7 +10,9 @@ from event_schemas.recorded import RecordedMessage
 
 @dataclass(frozen=True, slots=True)
 class FeedEvent:
-    """A record of the log with the feed's position after it. `tail`: its frame's bytes from the position on, `cut`: of those after it."""
+    """A record of the log with the feed's position after it. `tail`: the frame from `position` on. `cut`: index in `tail` where the
+    position ends.
+    """
 
     partition: int
     offset: int
@@ -22,7 +24,7 @@ class FeedEvent:
 
     @classmethod
     def of(cls, counted: RecordedMessage, position: str) -> "FeedEvent":
-        """The envelope's bytes are taken from the log as they are, so that a field of a later release reaches the client."""
+        """Make the event of a record. The envelope's bytes are the log's own, so that a field of a later release reaches the client."""
         record = counted.record
         return cls(
             counted.partition,

@@ -1,4 +1,4 @@
-"""Which subscriptions want a record: found by its order, its customer and its type, so the cost is that of the matches. Pure."""
+"""Finds the subscriptions that want a record by its order, customer and type: the cost is that of the matches. Pure."""
 
 from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
@@ -12,12 +12,12 @@ class Facts(Protocol):
 
     @property
     def order_id(self) -> UUID:
-        """The order that it is about."""
+        """The order that the record is about."""
         ...
 
     @property
     def customer_id(self) -> str | None:
-        """The customer whom it is about."""
+        """The customer that the record is about."""
         ...
 
     @property
@@ -31,7 +31,7 @@ class Filtered(Protocol):
 
     @property
     def filter(self) -> FeedFilter:
-        """Which records it wants."""
+        """Which records are wanted."""
         ...
 
 
@@ -55,13 +55,13 @@ class FilterIndex(Generic[T]):
         self._size = 0
 
     def add(self, subscription: T) -> None:
-        """From now on it is found."""
+        """Make `wanting` find the subscription."""
         for key in _keys(subscription.filter):
             self._by_key.setdefault(key, {})[subscription] = None
         self._size += 1
 
     def remove(self, subscription: T) -> None:
-        """From now on it is not found; leaves nothing behind."""
+        """Undo `add`; leaves nothing behind."""
         was_there = False
         for key in _keys(subscription.filter):
             found = self._by_key.get(key, {})

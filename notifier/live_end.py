@@ -14,7 +14,7 @@ from notifier.sink import FrameSink
 from notifier.subscription import Subscription
 
 _PIECE_BYTES = 128 * 1024
-"""Frames of a run leave when there are so many for one client: large records must not pile up in ours before a slow one is noticed."""
+"""Bytes of frames for one client after which a run's frames leave: large records must not pile up before a slow client is noticed."""
 
 
 class SeenLog(Protocol):
@@ -41,17 +41,17 @@ class LiveEnd:
         self._within: dict[int, int] = {}
 
     def begin(self) -> None:
-        """The log was found, or is another one than before: nothing of it is known but its end."""
+        """Start on a log that was found or that replaced another one: only its end is known."""
         self._position = None
         self.ring.begin(self._log.ends)
 
     def add(self, subscription: Subscription) -> None:
-        """Offer it what comes from now on."""
+        """Offer the subscription what comes from now on."""
         self._index.add(subscription)
         SUBSCRIPTIONS.inc()
 
     def remove(self, subscription: Subscription) -> None:
-        """Offer it nothing more."""
+        """Offer the subscription nothing more."""
         before = len(self._index)
         self._index.remove(subscription)
         SUBSCRIPTIONS.dec(before - len(self._index))
@@ -73,15 +73,15 @@ class LiveEnd:
         return self.token(self.ends) if self._position is None or self._within else self._position.token()
 
     def moving(self, next_offsets: Mapping[int, int]) -> MovingPosition:
-        """The same as something that moves."""
+        """The position after these offsets, as an object that moves on with the records sent."""
         return MovingPosition(self._log.identity, next_offsets)
 
     def moved(self, position: MovingPosition, partition: int, next_offset: int) -> str:
-        """Move it."""
+        """Move the position past the records below `next_offset` of this partition; returns its token."""
         return position.moved(self._log.identity, partition, next_offset)
 
     def delivered(self, partition: int, run: Sequence[RecordedMessage], next_offset: int) -> None:
-        """A run of a partition came: one write per connection, however many of its records match."""
+        """Hand out a run of a partition: one write per connection, however many of its records match."""
         if self._position is None:
             self._position = self.moving(self._log.ends)
         written: dict[FrameSink, None] = {}

@@ -58,7 +58,7 @@ class LogSlices:
                 with broker_errors():
                     yield reader
             except BaseException:
-                # It may hold half a fetch or a dead connection: the next one is made anew.
+                # The reader may hold half a fetch or a dead connection: the next one is made anew.
                 await stop_quietly(reader)
                 raise
             self._idle.append(reader)

@@ -36,7 +36,7 @@ class Snapshots:
         self._http: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        """End what is being read."""
+        """End the reads that are under way."""
         if self._http is not None:
             await self._http.close()
 

@@ -19,19 +19,19 @@ from notifier.subscription import Subscription
 _RETRY_S = 1.0
 _CHUNK_RECORDS = 100
 _CHUNK_BYTES = 64 * 1024
-"""What is worked off before others get their turn and the client has to read: a few milliseconds."""
+"""Bytes that are worked off before others get their turn and the client has to read: a few milliseconds."""
 _WALKED = 5_000
 _FROM_MEMORY_BYTES = 192 * 1024
 _log = logging.getLogger(__name__)
 
 
 def is_in_memory(subscription: Subscription, live: LiveEnd) -> bool:
-    """Whether what it misses is at hand, without the broker."""
+    """Whether the records that the subscription misses are in memory, so that no broker is needed."""
     return live.ring.holds(subscription.to_replay())
 
 
 def replay_from_memory(subscription: Subscription, live: LiveEnd) -> None:
-    """Send the next part of what it misses, all of which is in memory: what a client can take in one go, in a millisecond or two."""
+    """Send the next part of what the subscription misses, all of it in memory: what a client can take in one go, in a millisecond or two."""
     ranges = subscription.to_replay()
     own = live.moving(subscription.position({}))
     walked = size = sent = 0
@@ -80,7 +80,7 @@ async def replay(subscription: Subscription, live: LiveEnd, slices: LogSlices, s
 
 
 def go_live(subscription: Subscription) -> None:
-    """Nothing is left to be replayed: send what was held."""
+    """Send what was held, when nothing is left to be replayed."""
     for payload in subscription.go_live():
         subscription.sink.queue(payload)
     subscription.sink.flush()
@@ -104,7 +104,7 @@ def _send(subscription: Subscription, live: LiveEnd, records: Sequence[ConsumerR
     position = live.moving(subscription.position({}))
     sent = 0
     for record in records:
-        # A record that counts has its order's id for key: those of others need not be decoded.
+        # A record that counts has its order's id as key: records of other orders need not be decoded.
         verdict = classify(record) if order_key in {None, record.key} else None
         subscription.replayed(record.partition, record.offset)
         token = live.moved(position, record.partition, record.offset + 1)

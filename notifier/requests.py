@@ -17,7 +17,7 @@ class Refused(Exception):
         self.code, self.detail, self.subscription_id = code, detail, subscription_id
 
     def frame(self) -> FeedError:
-        """What the client is told."""
+        """The `error` frame for the client."""
         return FeedError(id=self.subscription_id, code=self.code, detail=self.detail)
 
 

@@ -1,6 +1,6 @@
-"""The log's last records in memory, shared by all subscriptions: who comes back soon costs the broker nothing. Pure.
+"""The log's last records in memory, shared by all subscriptions: a client that comes back soon costs the broker nothing. Pure.
 
-Records stand in the order in which this process saw them. Of each partition it holds an unbroken run up to the log's end, from
+Records stand in the order in which this process saw them. Of each partition the ring holds an unbroken run up to the log's end, from
 its floor on; the oldest leave first when there are too many.
 """
 
@@ -50,7 +50,7 @@ class Ring:
         return len(self._events) - self._gone
 
     def add(self, event: FeedEvent) -> None:
-        """The next record that counts of its partition."""
+        """Take the next record that counts of its partition."""
         run = self._runs.get(event.partition)
         if run is None:
             return
@@ -62,13 +62,13 @@ class Ring:
             self._drop_first()
 
     def holds(self, ranges: Mapping[int, tuple[int, int]]) -> bool:
-        """Whether every record of these half-open ranges, whose ends were seen, is here."""
+        """Whether the ring holds every record of these half-open ranges, whose ends were seen."""
         return all((run := self._runs.get(partition)) is not None and start >= run.floor for partition, (start, _) in ranges.items())
 
     def walk(self, ranges: Mapping[int, tuple[int, int]]) -> Iterator[tuple[FeedEvent, bool]]:
-        """The records of these ranges, all of which it holds, as they were seen; to be walked in one step of the loop.
+        """The records of these ranges, all of which the ring holds, as they were seen; to be walked in one step of the loop.
 
-        True beside a record: its own position holds for who has seen all before it in these ranges, and nothing more.
+        True: the event's own position is valid for a client that has seen everything before it in these ranges, and nothing more.
         """
         first, even = self._before + len(self._events), 0
         for partition, (start, _) in ranges.items():
@@ -77,7 +77,7 @@ class Ring:
             if found < len(run.arrivals):
                 first = min(first, run.arrivals[found])
         for partition, run in self._runs.items():
-            # Up to here others have been seen that the client may be ahead of.
+            # Up to here this process has seen records of other partitions, and the client may be ahead of it there.
             start = ranges[partition][0] if partition in ranges else run.offsets[-1] + 1 if run.offsets else 0
             found = bisect_left(run.offsets, start, run.gone)
             if found > run.gone:

@@ -97,7 +97,7 @@ class Session:
                 self._sink.end(CloseCode.BAD_FRAMES, {"code": "bad_frames"})
 
     def reset(self, reason: ResetReason) -> None:
-        """The log is another one than before: every subscription ends."""
+        """End every subscription: another log has taken the place of the one before."""
         for subscription in list(self._subscriptions.values()):
             self._forget(subscription)
             self._send_reset(subscription.id, reason)
@@ -117,7 +117,7 @@ class Session:
             self._begin(request, start)
 
     async def _start_of(self, request: Subscribe) -> Mapping[int, int] | None:
-        """None: there is none, and the client was told."""
+        """The start; None when there is none and the client was told."""
         start = await self._feed.start_of(request)
         if not isinstance(start, StartNowhere):
             return start
@@ -156,7 +156,7 @@ class Session:
         RESUMES.labels("memory" if is_in_memory(subscription, self._feed.live) else "log").inc()
 
     def _go_on(self, subscription: Subscription, *, first: bool) -> None:
-        """Towards the live end: at once if little is missing and it is in memory, else by a task that ends there."""
+        """Bring the subscription to the live end: at once if little is missing and in memory, else by a task that ends there."""
         if self._stall is None and is_in_memory(subscription, self._feed.live):
             replay_from_memory(subscription, self._feed.live)
         if subscription.to_replay() or self._stall is not None:
@@ -188,7 +188,7 @@ class Session:
             self._sink.end(CloseCode.INTERNAL, {"code": "internal"})
 
     def paused(self) -> None:
-        """More waits for the client than may: park what is live. Its position is all that is kept of it, and nothing more is sent."""
+        """Park what is live, because more waits for the client than may. Only positions are kept, and nothing more is sent."""
         if self._stall is not None or self.over:
             return
         live = self._feed.live
@@ -201,7 +201,7 @@ class Session:
                 PARKS.inc()
 
     def resumed(self) -> None:
-        """The client has taken most of it: what is parked goes on from where it was."""
+        """Let parked subscriptions go on from where they were: the client has taken most of what waited."""
         self._stall = None
         self._feed.slow.pop(self, None)
         live = self._feed.live

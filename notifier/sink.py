@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class ClientGone(Exception):
-    """There is no one left to write to."""
+    """The client has left, so nothing can be written."""
 
 
 class FrameSink(Protocol):
@@ -24,7 +24,7 @@ class ClientSink(FrameSink, Protocol):
     """A FrameSink whose client may be slow, or gone.
 
     Its transport calls `Session.paused` when more than about 256 KiB wait for the client, and `Session.resumed` when most of that
-    has left: meanwhile the session sends nothing that can wait. One that buffers nothing itself need not call either.
+    has left: meanwhile the session sends nothing that can wait. A transport that buffers nothing itself need not call either.
     """
 
     @property

@@ -1,7 +1,7 @@
 """One subscription: first what stands in the log, then what comes live, each record once and in the order of its partition. Pure.
 
-It is registered with the live end first. What is below the watermark (the log's end at that moment) is replayed, what is at or
-above it comes live and is held until the replay is through. If too much would have to be held, it is dropped and the watermark
+A subscription is registered with the live end first. What is below the watermark (the log's end at that moment) is replayed, what is at or
+above it comes live and is held until the replay is through. If too much would have to be held, all of that is dropped and the watermark
 moves to the log's present end: the log itself is the buffer. A client that does not read is parked: its subscriptions are
 nothing but a position then, and begin again from there when it reads.
 """
@@ -56,15 +56,15 @@ class Subscription:
         }
 
     def replayed(self, partition: int, offset: int) -> None:
-        """The record there was read, whether it matches or not; only now may its frame be made."""
+        """Note that the record there was read, whether it matches or not; only now may its frame be made."""
         self._next_offsets[partition] = offset + 1
 
     def replayed_all(self) -> None:
-        """There is nothing more below the watermark."""
+        """Note that there is nothing more below the watermark."""
         self._next_offsets |= self._watermark
 
     def go_live(self) -> list[bytes]:
-        """The replay is through: the frames of what was held meanwhile. Only when `to_replay` is empty, in the same step."""
+        """End the replay; returns the frames of what was held meanwhile. Only when `to_replay` is empty, in the same step."""
         assert not self.live
         assert not self.to_replay()
         self.live = True
@@ -73,17 +73,17 @@ class Subscription:
         return [self.frame(event) for event in held]
 
     def park(self, ends: Mapping[int, int]) -> None:
-        """A live subscription takes nothing more: all it keeps is where it was."""
+        """Take nothing more; only the position is kept."""
         assert self.live
         self._begin(ends, ends)
 
     def resume(self, ends: Mapping[int, int]) -> None:
-        """A parked one, registered with the live end again in the same step: what came meanwhile is to be replayed."""
+        """End the parking of a subscription that is registered again in the same step: what came meanwhile is to be replayed."""
         assert not self.live
         self._set_watermark(ends)
 
     def hold(self, event: FeedEvent, ends: Mapping[int, int]) -> None:
-        """A record that matches came live while the replay is under way; `ends` include it."""
+        """Keep a matching record that came live while the replay is under way; `ends` include it."""
         self._held.append(event)
         self._held_bytes += len(event.tail)
         if self._held_bytes > HELD_BYTES:

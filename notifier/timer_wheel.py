@@ -1,4 +1,4 @@
-"""One timer for everyone: each member has its turn once a period, spread as they joined."""
+"""One timer for all members: each member has its turn once a period, spread as they joined."""
 
 import asyncio
 from collections import deque
@@ -16,7 +16,7 @@ class Member(Protocol):
 
 
 class TimerWheel:
-    """All have the same period, so those who joined first are due first: a queue is enough, and ten thousand cost one timer."""
+    """All members have the same period, so those that joined first are due first: a queue is enough, and ten thousand cost one timer."""
 
     def __init__(self, period_s: float, turn: Callable[..., None]) -> None:
         self._period_s, self._turn = period_s, turn
@@ -25,20 +25,20 @@ class TimerWheel:
         self._loop = asyncio.get_running_loop()
 
     def join(self, member: Member) -> None:
-        """Its first turn is a period from now."""
+        """Give the member turns, the first one a period from now."""
         self._due.append((self._loop.time() + self._period_s, member))
         if self._timer is None:
             self._wait()
 
     def stop(self) -> None:
-        """No more turns."""
+        """End all turns."""
         self._due.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _wait(self) -> None:
-        # Not for each: those who are due within the next hundredth have their turns together.
+        # Members that are due within the next hundredth of a period have their turns together.
         self._timer = self._loop.call_at(self._due[0][0] + self._period_s / 100, self._go_round)
 
     def _go_round(self) -> None:

@@ -1,4 +1,4 @@
-"""The ring's first records: what was appended last before this process, so that clients of another instance need no broker either."""
+"""The ring's first records: the records appended last before this process, so that clients of another instance need no broker either."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ async def warm_up(live: LiveEnd, log: SeenLog, slices: LogSlices) -> None:
         _log.warning("nothing is kept in memory from before: %s", str(error) or type(error).__name__)
         live.begin()
         return
-    # In the step in which the last of them was seen: what comes next comes live.
+    # In the same step in which the last record was seen: what comes next comes live.
     live.ring.begin(starts)
     for event in events:
         live.ring.add(event)

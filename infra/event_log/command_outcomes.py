@@ -14,14 +14,14 @@ from event_schemas.recorded import RecordedMessage
 from infra.event_log.tail import LogTail
 
 REMEMBERED = 5_000
-"""RecentOutcomes kept in memory after they were seen, so that one that the read models do not hold yet can be told."""
+"""Outcomes kept in memory after they were seen, so that an outcome can be told before the read models hold it."""
 
 _WAITING = Gauge("orders_waiting_requests", "Requests that wait for a command's outcome")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a command ended, whoever knows it: the log's end or a read model. `code` and `detail` are None unless it was rejected.
+    """How a command ended, from the log's end or from a read model. `code` and `detail` are None unless it was rejected.
 
     `record_offset` is its record's place, `command_offset` that of the command which the record ends, in the same partition.
     """
@@ -74,7 +74,7 @@ class RecentOutcomes:
         tail.on_replaced(self._forget)
 
     def close(self) -> None:
-        """Stop listening; whoever still waits is cancelled, and whoever comes later at once."""
+        """Stop listening. Pending waits are cancelled, and later ones are cancelled at once."""
         self._closed = True
         self._unsubscribe()
         for waiters in self._waiting.values():
@@ -83,7 +83,7 @@ class RecentOutcomes:
 
     @contextmanager
     def expect(self, command_id: UUID) -> Iterator["asyncio.Future[RecordedMessage]"]:
-        """A future for the command's record, from now on. Leaving the block, however, leaves nothing behind."""
+        """A future for the command's record, from now on. Leaving the block, in whatever way, leaves nothing behind."""
         waiter: asyncio.Future[RecordedMessage] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(command_id, set()).add(waiter)
         _WAITING.inc()
@@ -117,7 +117,7 @@ class RecentOutcomes:
         return self._decided.get(partition)
 
     def note_decided(self, partition: int, command_offset: int) -> None:
-        """What was learned elsewhere, from the log's last record before this process started."""
+        """Note a decided command that was learned elsewhere: from the log's last record before this process started."""
         self._decided[partition] = max(command_offset, self._decided.get(partition, -1))
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Dead letters: bytes that no one can read, kept unchanged in `order-dead-letters` with where they stood and why.
+"""Dead letters: bytes that can't be read, kept unchanged in `order-dead-letters` with where they stood and why.
 
 A dead letter's identity is the place it came from, so one that is appended again by a worker that repeats its work is the
 same dead letter; readers drop the repeat.
@@ -50,7 +50,7 @@ class Place:
 
 @dataclass(frozen=True)
 class RawRecord:
-    """What anyone may have written to a topic."""
+    """The bytes of a record, whoever wrote them."""
 
     key: bytes | None
     value: bytes | None
@@ -76,7 +76,7 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class Settled:
-    """The word that a dead letter was dealt with."""
+    """The note that a dead letter was dealt with."""
 
     place: Place
     resolution: Resolution
@@ -91,7 +91,7 @@ def letter_headers(record: ConsumerRecord, reason: str, by: str) -> Headers:
 
 
 def read_letter(record: ConsumerRecord) -> DeadLetter | Settled | None:
-    """What a record of `order-dead-letters` says; None when someone else wrote it."""
+    """What a record of `order-dead-letters` says; None when another program wrote it."""
     headers = tuple(record.headers)
     # Ours are the last ones: the original may carry headers of the same names, when it was a dead letter before.
     if (values := _ours(headers, _LETTER_HEADERS)) is not None:
@@ -160,7 +160,7 @@ async def append_bytes(producer: AIOKafkaProducer, topic: str, partition: int, r
 async def read_dead_letters(settings: Settings, topic: str = DEAD_LETTERS) -> AsyncGenerator[DeadLetter | Settled, None]:
     """All that stands in `order-dead-letters` now, repeats of a dead letter dropped.
 
-    A word that settles may come before its dead letter: they stand on different partitions. Raises KafkaError or TimeoutError
+    A note that settles may come before its dead letter: they stand on different partitions. Raises KafkaError or TimeoutError
     when no broker answers or the topic is not there.
     """
     reader = new_piece_reader(settings, "dead-letters")

@@ -1,4 +1,4 @@
-"""Looking single places of a topic up, when someone asks: one reader, made at the first question and kept."""
+"""Looking up single places of a topic on demand: one reader, made at the first question and kept."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ ANSWER_S = 8.0
 
 
 class RecordReader:
-    """Answers one question at a time, whoever asks. Disturbs no one: it has no group and commits nothing."""
+    """Answers one question at a time. Disturbs no consumer: it has no group and commits nothing."""
 
     def __init__(self, settings: Settings, client_id: str) -> None:
         self._settings, self._client_id = settings, client_id
@@ -53,7 +53,7 @@ class RecordReader:
                 found += records
                 await asyncio.sleep(0)
         except BaseException:
-            # Left in the middle of something, whoever interrupted it: the next question gets another reader.
+            # The reader was interrupted in the middle of something: the next question gets another one.
             await self.stop()
             raise
         return found

@@ -1,4 +1,4 @@
-"""Those who wait until the log's end has passed an offset: thousands at once, each leaves nothing behind.."""
+"""Waiting until the log's end has passed an offset: thousands may wait at once, and each leaves nothing behind."""
 
 import asyncio
 import heapq
@@ -21,7 +21,7 @@ class Reached:
         return waiter
 
     def advance(self, partition: int, next_offset: int) -> None:
-        """The partition's next offset is now `next_offset`."""
+        """Note the partition's next offset, and wake what waited for it."""
         waiting = self._waiting.get(partition, [])
         while waiting and waiting[0][0] <= next_offset:
             waiter = heapq.heappop(waiting)[2]
@@ -32,7 +32,7 @@ class Reached:
         return sum(len(waiting) for waiting in self._waiting.values())
 
     def _count(self, waiter: asyncio.Future[None]) -> None:
-        """Sweep those who gave up once they are many: on a quiet partition nothing else would ever pop them."""
+        """Sweep cancelled waiters once they are many: on a quiet partition nothing else would ever pop them."""
         self._given_up += waiter.cancelled()
         if self._given_up > 100:
             self._given_up = 0

@@ -17,7 +17,7 @@ from infra.process.settings import Settings
 
 @dataclass
 class Folded:
-    """How far each partition was folded, and which could not be: those wait, with the reason."""
+    """How far each partition was folded; and the partitions that could not be folded and wait, with the reason."""
 
     next_offsets: dict[int, int] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)

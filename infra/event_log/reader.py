@@ -2,7 +2,7 @@
 
 The functions raise what aiokafka raises; a caller reads within `reading` or `broker_errors`, which make BrokerAway of it.
 
-A reader disturbs no one: it is assigned by hand and commits nothing. One reader does one thing at a time.
+A reader disturbs no consumer: it is assigned by hand and commits nothing. One reader does one thing at a time.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def reading(reader: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
-    """The reader, started, while the block runs. Raises BrokerAway when it can't be started, or when the block reads in vain."""
+    """The reader, started, while the block runs. Raises BrokerAway when it can't be started, or when a read in the block fails."""
     with broker_errors():
         try:
             await reader.start()
@@ -123,7 +123,7 @@ async def read_ranges(
                 if run:
                     yield tp.partition, run
     finally:
-        # Left early, the reader would go on fetching ahead. (`unsubscribe` would ask for the metadata of all topics.)
+        # A reader that was left early would go on fetching ahead. (`unsubscribe` would ask for the metadata of all topics.)
         reader.pause(*(reader.assignment() & left.keys()))
 
 

@@ -1,4 +1,4 @@
-"""The live end of the event log: one reader of all partitions per process, shared by everyone who waits for records."""
+"""The live end of the event log: one reader of all partitions per process, shared by all that waits for records."""
 
 import asyncio
 import logging
@@ -42,7 +42,7 @@ class LogTail:
     """Reads every partition from the end of the log on, without a group, and hands each run to all subscribers.
 
     It survives outages of the broker by itself and goes on at its own offsets; `health` says when it can't read. If the log
-    was replaced or cut off, it starts anew at the new end and tells those who asked (`on_replaced`).
+    was replaced or cut off, it starts anew at the new end and tells the subscribers of `on_replaced`.
     """
 
     def __init__(self, settings: Settings, client_id: str, *, health: Health, topic: str = EVENTS) -> None:
@@ -59,7 +59,7 @@ class LogTail:
         self._stopping = False
 
     async def start(self) -> None:
-        """Begin; returns when positioned at the log's end, however long the broker is away. Raises BrokerAway when none is configured."""
+        """Start; returns when positioned at the log's end, however long the broker is away. Raises BrokerAway when none is configured."""
         bootstrap_servers(self._settings)
         self._task = asyncio.create_task(self._run(), name="log tail")
         positioned = asyncio.create_task(self._positioned.wait())
@@ -76,14 +76,14 @@ class LogTail:
             await asyncio.wait_for(self._positioned.wait(), timeout_s)
 
     async def stop(self) -> None:
-        """End. Takes at most about 2 s, broker or not."""
+        """Stop. Takes at most about 2 s, broker or not."""
         self._stopping = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
 
     async def ended(self) -> None:
-        """Return after `stop`; raise what ended the tail if nobody expected it. A process that lives on its tail awaits this."""
+        """Return after `stop`; raise the unexpected error that ended the tail. A process that lives on its tail awaits this."""
         assert self._task is not None
         await asyncio.wait({self._task})
         if not self._task.cancelled():
@@ -104,7 +104,7 @@ class LogTail:
     def subscribe(self, delivered: Delivered) -> Callable[[], None]:
         """Hand every run from now on to `delivered`, on the loop, in the log's order; returns what ends it.
 
-        No await stands between a run and `ends`: who reads `ends` in the same step as subscribing gets everything from there on.
+        No await stands between a run and `ends`: read `ends` before the next await after subscribing, and no later record is missed.
         """
         key = object()
         self._subscribers[key] = delivered
@@ -167,14 +167,14 @@ class LogTail:
             await stop_quietly(reader)
 
     async def _settle_on_a_log(self) -> None:
-        """Learn which log there is; unless it is the one read so far, begin at its end."""
+        """Learn which log there is. If it is another one than before, begin at its end."""
         reader = new_piece_reader(self._settings, f"{self._client_id}-identity")
         try:
             await reader.start()
             ends = await log_ends(reader, self._topic)
             other = why_other(self._identity, self._ends, await log_identity(reader, self._topic, ends), ends)
             if other and self._ends:
-                # A leader that has just taken over may know less of its log for a moment: believe only what stays.
+                # A leader that has just taken over may know less of its log for a moment: believe only what is the same at the next look.
                 await asyncio.sleep(2.0)
                 ends = await log_ends(reader, self._topic)
             identity = await log_identity(reader, self._topic, ends)

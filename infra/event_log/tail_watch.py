@@ -56,7 +56,7 @@ class Stillness:
         self._looks: dict[int, int] = {}
 
     def stuck(self, seen: Mapping[int, int], ends: Mapping[int, int]) -> int | None:
-        """A partition of which nothing comes, None when all is well. One look."""
+        """Take one look: a partition that is stuck, None when all is well."""
         moved = any(self._before.get(partition, offset) != offset for partition, offset in seen.items())
         behind = {partition for partition, end in ends.items() if end > seen.get(partition, 0)} - self._closed
         still = {partition for partition in behind if self._before.get(partition) == seen.get(partition, 0)}

@@ -1,4 +1,4 @@
-"""What a Faust agent of ours is handed: whole fetches, and the contract of those who work them off."""
+"""What a Faust agent of ours is handed: whole fetches, and the contract of the handler that works them off."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Fetch:
 class Progress:
     """What became of a fetch: per partition the next offset, where everything below is done for good.
 
-    `reopen`: partitions that must be read again from another offset, for what came did not begin at the next one.
+    `reopen`: partitions that must be read again from another offset, because the records did not begin at the next one.
     `closed`: partitions that are not to be read further until they are assigned anew (a later release's message).
     """
 
@@ -34,10 +34,10 @@ class Progress:
 
 
 class FetchHandler(Protocol):
-    """A service's own part. Nothing may leave these by exception that the service wants to survive: it ends the process."""
+    """A service's own part. An exception that leaves one of these methods ends the process."""
 
     async def assigned(self, partitions: frozenset[int]) -> Mapping[int, int]:
-        """These partitions are this worker's now, and only these; all earlier state is stale. Returns where to go on, by partition."""
+        """Take over exactly these partitions; all earlier state is stale. Returns where to go on, by partition."""
         ...
 
     async def handle(self, records: Records) -> Progress:

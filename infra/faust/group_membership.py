@@ -1,4 +1,4 @@
-"""Whether a group may have given a worker's partitions to another without the worker noticing: it was frozen, and woke.
+"""Whether a group may have given a worker's partitions to another without its noticing, because the worker was frozen.
 
 A worker that runs all the time but gets no confirmation is another matter: the coordinator is away, for all members alike, and
 they are still members when it comes back (docs/decisions/0009-a-coordinator-that-is-away.md).
@@ -10,7 +10,7 @@ from collections.abc import Callable
 RUNS_EVERY_S = 0.5
 """How often a worker says that it runs."""
 STOOD_STILL_S = 2.0
-"""A worker that did not say so for as long stood still; a busy machine delays it less."""
+"""A worker that did not say so for this long stood still; a busy machine delays it less."""
 
 # A frozen process must see that time has passed; where the system has it, this clock runs through suspension too.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -30,12 +30,12 @@ class Membership:
         self._stood_still_s = 0.0
 
     def confirmed(self, sent_at: float) -> None:
-        """The group has confirmed a heartbeat that was sent then: an answer may have lain in the socket through a freeze."""
+        """Note that the group confirmed a heartbeat sent at that time: the answer may have lain in the socket through a freeze."""
         if sent_at >= self._confirmed_at:
             self._confirmed_at, self._stood_still_s = sent_at, 0.0
 
     def runs(self) -> None:
-        """The process runs now."""
+        """Note that the process runs now."""
         now = self._clock()
         self._stood_still_s, self._ran_at = max(self._stood_still_s, now - self._ran_at), now
 

@@ -23,7 +23,7 @@ from infra.faust.group_membership import RUNS_EVERY_S, Membership, freeze_proof_
 
 
 class FetchRate:
-    """At most one fetch that brings something in `every_s` seconds; what comes after a quiet time waits for nothing."""
+    """At most one fetch that brings something in `every_s` seconds; a fetch after a quiet time does not wait."""
 
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
@@ -36,7 +36,7 @@ class FetchRate:
             await asyncio.sleep(left)
 
     def fetched(self) -> None:
-        """A fetch has brought something."""
+        """Note that a fetch has brought something."""
         self._next_at = time.monotonic() + self._every_s
 
 
@@ -76,7 +76,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def fetch(self, partitions: set[TP], timeout_s: float) -> Mapping[TP, Sequence[ConsumerRecord]]:
         """The records of one fetch; awaited in the loop that delivers them.
 
-        Straight into the thread's loop: Faust's queue of calls makes eight tasks more, a tenth of what a fetch of one record costs.
+        It goes straight into the thread's loop: Faust's queue of calls makes eight tasks more, a tenth of what a fetch of one record costs.
         """
         consumer = self._ensure_consumer()
         fetching = self._fetch_records(consumer, partitions, timeout_s, consumer._max_poll_records)
@@ -147,7 +147,7 @@ class Consumer(driver.Consumer):
         return opening is not None and self._openings.get(partition) == opening
 
     def note_done(self, offsets: Mapping[int, int]) -> None:
-        """Everything below these offsets is done: shown in the group's committed offsets at the next commit."""
+        """Note that everything below these offsets is done: shown in the group's committed offsets at the next commit."""
         self._done.update(offsets)
 
     def slept_through_s(self, session_timeout_s: float) -> float | None:
@@ -188,7 +188,7 @@ class Consumer(driver.Consumer):
             self._thread.commit_quietly, {TopicPartition(self.app.source_topic, partition): offset for partition, offset in fresh.items()}
         )
         if committed and assignment == self.assignment_number:
-            self._committed.update(fresh)  # else the next commit tries again, also when nothing new was done
+            self._committed.update(fresh)  # otherwise the next commit tries again, even when nothing new was done
         return bool(committed)
 
     async def _drain_messages(self, fetcher: Any) -> None:

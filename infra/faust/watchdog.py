@@ -1,6 +1,6 @@
-"""A worker that is stuck looks alive to its group and to its health port (FAUST.md 25): these notice it, and its process ends.
+"""A worker that is stuck looks alive to its group and to its health port (FAUST.md 25): these functions notice it, and end its process.
 
-Whoever started it starts it again, and the log says where to go on.
+The supervisor starts the process again, and the log says where to go on.
 """
 
 import asyncio

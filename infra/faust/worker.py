@@ -52,7 +52,7 @@ class FetchWorker:
         records = {p: run for p, run in fetch.records.items() if consumer.is_open(p, fetch.openings.get(p))}
         if records:
             self._end_if_expelled(consumer)
-        self._assignment = None  # cancelled half-way, the state is in doubt: begin anew then
+        self._assignment = None  # when cancelled half-way, the state is in doubt: begin anew
         progress = await self._handler.handle(records)
         self._assignment = fetch.generation
         await self._apply(progress, consumer)

@@ -1,4 +1,4 @@
-"""Noticing that the client of a request has closed its connection, so that nothing goes on waiting for nobody."""
+"""Noticing that the client of a request has closed its connection, so that no work goes on for a client that has left."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 MAX_WAIT_S = 30
-"""Longest wait that is granted, in seconds; who asks for more gets this much, and `Preference-Applied` says so."""
+"""Longest wait that is granted, in seconds; a client that asks for more gets this much, and `Preference-Applied` says so."""
 
 VARY = {"Vary": "Prefer"}
 """On every answer that a preference may change."""
@@ -41,7 +41,7 @@ _NONE = Preferences()
 
 
 def read_preferences(raw_headers: Iterable[tuple[bytes, bytes]]) -> Preferences:
-    """The preferences of a request. What is unknown or of no use is ignored, as RFC 7240 wants it; the first of a name holds."""
+    """The preferences of a request. RFC 7240: unknown or unusable ones are ignored; of several with the same name the first one holds."""
     sent: dict[str, str] = {}
     for name, value in raw_headers:
         if name == b"prefer":

@@ -88,7 +88,7 @@ def new_producer(settings: Settings, client_id: str, *, batch_bytes: int = MAX_B
 
 
 def new_reader(settings: Settings, client_id: str) -> AIOKafkaConsumer:
-    """A consumer without a group: it is assigned by hand, commits nothing and disturbs no one. Not started."""
+    """A consumer without a group: it is assigned by hand, commits nothing and disturbs no consumer. Not started."""
     return AIOKafkaConsumer(
         client_id=client_id,
         enable_auto_commit=False,

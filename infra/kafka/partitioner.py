@@ -16,7 +16,7 @@ def partition_of(order_id: str, partitions: int) -> int:
 
 
 def partition_of_key(key: bytes, partitions: int) -> int:
-    """The same, of the key as it stands in the record."""
+    """The partition of an order, from the key as it stands in the record."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 

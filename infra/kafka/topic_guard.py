@@ -206,7 +206,7 @@ async def _watch(settings: Settings, health: Health, every_s: float) -> None:
         try:
             problems = await check_topics(settings)
         except BrokerAway:
-            continue  # what needs the broker says so itself
+            continue  # each user of the broker reports its absence itself
         wrong = bool(problems)
         if wrong:
             health.wait_for("topics", "; ".join(problems))

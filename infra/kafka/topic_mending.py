@@ -1,4 +1,4 @@
-"""Sets the settings of the topics that are wrong. Partitions and replicas are left alone: people move those who know the cluster."""
+"""Sets the settings of the topics that are wrong. Partitions and replicas are left to the operators, who know the cluster."""
 
 import asyncio
 
@@ -40,7 +40,7 @@ def _wrong(found: dict[str, FoundTopic]) -> dict[str, dict[str, str]]:
 
 
 async def _set(admin: AIOKafkaAdminClient, name: str, overrides: dict[str, str], wrong: dict[str, str]) -> None:
-    """aiokafka has only the older AlterConfigs, which takes every override away that it is not given: all are given again."""
+    """Set all overrides: aiokafka has only the older AlterConfigs, which removes every override that it is not given."""
     hidden = [setting for setting, value in overrides.items() if value is None]
     if hidden:
         raise NotMended(
@@ -54,7 +54,7 @@ async def _set(admin: AIOKafkaAdminClient, name: str, overrides: dict[str, str],
 
 
 async def _seen(admin: AIOKafkaAdminClient) -> None:
-    """Wait until the broker that is asked knows: of several, each hears of it in its own time."""
+    """Wait until the broker that is asked shows the change: several brokers learn of it at different times."""
     for _ in range(_LOOKS):
         left = _wrong(await found_by(admin))
         if not left:

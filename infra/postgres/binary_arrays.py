@@ -54,7 +54,7 @@ def _days(values: Iterable[Any]) -> Iterable[bytes]:
 
 
 def _amounts(values: Iterable[Any]) -> Iterable[bytes]:
-    # As text, which PostgreSQL turns into its own numbers: their binary form is digits in base 10,000.
+    # Numbers go as text, which PostgreSQL turns into its own numbers: their binary form is digits in base 10,000.
     return _texts(map(format, values, repeat("f")))
 
 
@@ -78,7 +78,7 @@ SENT_AS_TEXT = frozenset(kind for kind, (sent, _) in _KINDS.items() if sent == "
 
 
 class ColumnArray(bytes):
-    """An array that is ready to be sent; which type it has, the statement's cast says."""
+    """An array that is ready to be sent; the statement's cast says which type it has."""
 
 
 class _ArrayDumper(Dumper):

@@ -1,7 +1,7 @@
 """A Faust table stored in PostgreSQL: it loads the rows a fetch touches, folds in memory, saves what changed.
 
-Loading, folding and saving happen in one transaction of the caller's, who commits the checkpoint with it. The table has no
-changelog topic, for PostgreSQL is durable and the event log is the source: never add it to `app.tables` (FAUST.md 19, 21, 35).
+Loading, folding and saving happen in one transaction of the caller, which commits the checkpoint with them. The table has no
+changelog topic, because PostgreSQL is durable and the event log is the source: never add it to `app.tables` (FAUST.md 19, 21, 35).
 """
 
 from collections.abc import Iterable, Sequence, Set
@@ -48,7 +48,7 @@ class PostgresStore(base.Store):
     # What Faust asks of stores that are filled from a changelog or kept in files.
 
     def apply_changelog_batch(self, batch: Any, to_key: Any, to_value: Any) -> None:
-        """Refused: there is no changelog, so someone has added the table to `app.tables`."""
+        """Refused: there is no changelog, so the table was added to `app.tables` by mistake."""
         raise NotImplementedError(_NOT_REGISTERED)
 
     async def backup_partition(self, tp: Any, flush: bool = True, purge: bool = False, keep: int = 1) -> None:
@@ -85,7 +85,7 @@ class ProjectionTable(faust.Table, Generic[RowT]):
         self._asked = await ask_rows(connection, self.definition, schema, list(keys)) if keys else None
 
     async def apply(self, connection: AsyncConnection[Any], schema: str, held: Set[UUID] = frozenset()) -> Sequence[Refused]:
-        """Fold the records that it was loaded for, in order, and save the rows.
+        """Fold the records given to `load`, in order, and save the rows.
 
         `held`: orders of which records wait already. Returns the records that were not folded, for the caller to park.
         """

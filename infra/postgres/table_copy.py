@@ -22,7 +22,7 @@ async def copy_rows(connection: AsyncConnection[Any], definition: TableDefinitio
 
 
 class CopyBuffer(Generic[RowT]):
-    """Rows that wait to be copied, in PostgreSQL's own format: made so while a row is at hand, and a third of its size."""
+    """Rows that wait to be copied, in PostgreSQL's own format, a third of a row's size; made while the row is at hand."""
 
     def __init__(self, connection: AsyncConnection[Any], definition: TableDefinition[RowT]) -> None:
         self._connection, self._definition = connection, definition
@@ -38,7 +38,7 @@ class CopyBuffer(Generic[RowT]):
         self._pieces += _pieces(self._copy, self._definition, rows)
 
     async def write(self, schema: str) -> None:
-        """Add them to the table, inside the caller's transaction, and forget them. Raises as `copy_rows`; they are lost then."""
+        """Add the rows to the table, inside the caller's transaction, and forget them. Raises as `copy_rows`; the rows are lost then."""
         if self._copy is None:
             return
         pieces = [*self._pieces, bytes(self._copy.formatter.end())]

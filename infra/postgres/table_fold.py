@@ -18,14 +18,14 @@ _REASON = 500
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A record that was not folded: the fold raised (`reason` says what), or it waits behind such a one of its order (None)."""
+    """A record that was not folded. `reason`: what the fold raised, or None: an earlier record of the same order was refused."""
 
     counted: RecordedMessage
     reason: str | None
 
 
 Keyed = tuple[Key | None, RecordedMessage, str | None]
-"""A record with the row that it touches; or without, and why that could not be told."""
+"""A record with the row that it touches; or without a row, and why the row could not be told."""
 
 
 def keyed(definition: TableDefinition[Any], records: Sequence[RecordedMessage]) -> list[Keyed]:
@@ -59,10 +59,10 @@ def fold(  # noqa: PLR0913 - rows are looked up and kept in different ways by th
     held: Iterable[UUID] = (),
     discarded: Container[int] = (),
 ) -> Sequence[Refused]:
-    """Fold these records in order. `held`: orders of which records wait already; theirs wait behind them.
+    """Fold these records in order. `held`: orders of which records wait already; further records of these orders wait behind them.
 
     Returns what was not folded, in order. `get` and `put` look rows up and keep them. `discarded`: offsets of the one partition
-    at hand that someone gave up: when the fold still can't take them, nothing waits behind them.
+    at hand that were given up: when the fold still can't take them, nothing waits behind them.
     """
     evolve = definition.evolve
     waiting = set(held)

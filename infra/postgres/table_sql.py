@@ -15,7 +15,7 @@ from infra.postgres.table_definition import Key, RowT, TableDefinition
 class TableSql:
     """The statements of one table in one schema. `load` and `delete` take `key_arrays`, `save` takes `row_arrays`.
 
-    These three are ready-made, for to compose one costs more than to send it. `create` makes the table with its key;
+    These three are composed once: composing a statement costs more than sending it. `create` makes the table with its key;
     `create_bare` without, for filling it first: `key` then adds the key.
     """
 
@@ -110,7 +110,7 @@ def key_of_row(definition: TableDefinition[RowT], row: RowT) -> Key:
 async def load_rows(
     connection: AsyncConnection[Any], definition: TableDefinition[RowT], schema: str, keys: Sequence[Key]
 ) -> list[tuple[Key, RowT]]:
-    """Those of these rows that are there."""
+    """Those of the rows with these keys that exist."""
     return await asked_rows(definition, await ask_rows(connection, definition, schema, keys)) if keys else []
 
 
@@ -122,7 +122,7 @@ async def ask_rows(
 
 
 async def asked_rows(definition: TableDefinition[RowT], asked: AsyncCursor[Any]) -> list[tuple[Key, RowT]]:
-    """Those of the rows asked for that are there."""
+    """Those of the rows asked for that exist."""
     rows = [definition.row(*values) for values in await asked.fetchall()]
     return [(key_of_row(definition, row), row) for row in rows]
 
@@ -134,6 +134,6 @@ async def save_rows(connection: AsyncConnection[Any], definition: TableDefinitio
 
 
 async def delete_rows(connection: AsyncConnection[Any], definition: TableDefinition[RowT], schema: str, keys: Sequence[Key]) -> None:
-    """Take these rows out."""
+    """Delete the rows with these keys."""
     if keys:
         await execute(connection, table_sql(definition, schema).delete, key_arrays(definition, keys))

@@ -26,13 +26,13 @@ class Health:
         self._started = True
 
     def wait_for(self, topic: str, reason: str) -> None:
-        """Something is missing: one line that says what, and what to do. One reason a topic; told to the log once."""
+        """Note that something is missing: one line that says what, and what to do. One reason a topic; logged once."""
         if self._reasons.get(topic) != reason:
             _log.warning("waiting: %s", reason)
         self._reasons[topic] = reason
 
     def settled(self, topic: str) -> None:
-        """What was missing has come."""
+        """Note that what was missing has come."""
         if self._reasons.pop(topic, None) is not None:
             _log.info("no longer waiting for: %s", topic)
 

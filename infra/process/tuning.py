@@ -23,7 +23,7 @@ def collect_rarely() -> None:
 SEND_BUFFER_BYTES = 128 * 1024
 """Linux doubles it, for its own bookkeeping."""
 RECEIVE_BUFFER_BYTES = 128 * 1024
-"""The same. Half a body of the largest size fits; the rest comes as fast as it is read."""
+"""Linux doubles it, too. Half a body of the largest size fits; the rest comes as fast as it is read."""
 SEGMENT_BYTES = 16 * 1024
 """Networks have less anyway. On loopback segments have 64 KiB, and a client's own kernel takes 40 of them ahead: 2.6 MiB on their way
 from a client that was refused after 16 KiB.
@@ -36,7 +36,7 @@ def bound_send_buffer(end: socket.socket) -> None:
 
 
 def bound_receive_buffer(listener: socket.socket) -> None:
-    """Hold at most about RECEIVE_BUFFER_BYTES of what a client sent and nobody has read yet, such as the rest of a refused head.
+    """Hold at most about RECEIVE_BUFFER_BYTES of what a client sent and nothing has read yet, such as the rest of a refused head.
 
     What the socket accepts inherits it.
     """

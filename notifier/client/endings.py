@@ -20,7 +20,7 @@ _OURS = {
     FeedCode.SUBSCRIPTION_UNKNOWN,
     FeedCode.TOO_MANY_SUBSCRIPTIONS,
 }
-"""Codes of `error` frames that say the request was wrong; any other is mended by somebody else."""
+"""Codes of `error` frames that say the request was wrong; any other is not for the client to mend."""
 _OUR_FAULT = {1002, 1003, 1007, 1008, 1009}
 """The protocol's own codes for a frame that was wrong, and would be again."""
 
@@ -44,7 +44,7 @@ class End:
 
 
 def closed(code: int, reason: str) -> End:
-    """The connection was closed; 1006 when nobody said why."""
+    """The connection was closed; 1006 when no code came."""
     said = _object(reason)
     word = said.get("code")
     return End(
@@ -70,7 +70,7 @@ def refused(status: int, retry_after: str | None, body: str) -> End:
 
 
 def unreachable(detail: str) -> End:
-    """Nobody answered, or not as a feed does."""
+    """No answer came, or none that a feed gives."""
     return End(f"no feed answers: {detail}", Then.BACK_OFF)
 
 
@@ -82,7 +82,7 @@ def failed(code: str, detail: str) -> End:
 def pause_s(end: End, tries: int, chance: Callable[[], float]) -> float:
     """Seconds to wait: what the server asked for, and a random share of a growing bound (full jitter), so that a crowd spreads out.
 
-    `tries`: how often it was tried in vain since something last came.
+    `tries`: failed attempts since anything last came.
     """
     exponent = tries if end.then is Then.COME_BACK else tries + 2
     return min(end.hint_s, _HINT_AT_MOST_S) + chance() * min(_LONGEST_S, _FIRST_S * 2.0 ** min(exponent, 10))

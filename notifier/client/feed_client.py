@@ -35,11 +35,11 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class FeedClient:
-    """Iterate over it for what comes. It ends only by an exception, or when it is left.
+    """Iterate over it to get items. The iteration ends only by an exception, or when the caller leaves it.
 
     `urls`: the feed, or several instances of it. `silence_s`: a connection on which nothing comes for so long is given up; three
     of the feed's heartbeats by default. `hold`: how many orders, and how many rejections, are remembered so that none is handed out
-    twice. Nothing is read ahead: while the caller works, the feed waits, and lets it wait for long without loss.
+    twice. Nothing is read ahead: while the caller works, the feed waits. A long wait loses nothing.
 
     Raises FeedStopped when coming back would not help: the request is wrong, or the feed does not want this client.
     """

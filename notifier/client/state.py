@@ -39,7 +39,7 @@ class Following:
     def __init__(self, wanted: Wanted, urls: Sequence[str], *, chance: Callable[[], float], held: Held | None = None) -> None:
         self._wanted, self._urls, self._chance = wanted, list(urls), chance
         self._held = held or Held()
-        # Not everybody at the first one.
+        # Not all clients begin at the first instance.
         self._turn = int(chance() * len(self._urls))
         self._tries = 0
         self._seq = 0
@@ -47,7 +47,7 @@ class Following:
 
     @property
     def position(self) -> str | None:
-        """Where to go on; None while there is nothing but the beginning of a snapshot."""
+        """Where to go on; None while only the beginning of a snapshot came."""
         return self._resume
 
     @property
@@ -56,13 +56,13 @@ class Following:
         return self._urls[self._turn % len(self._urls)]
 
     def subscribe(self) -> str:
-        """A connection stands: the frame to begin with."""
+        """The first frame for a connection that stands."""
         self._seq = 0
         begin = {"snapshot": True} if self._resume is None else {"from": self._resume}
         return orjson.dumps({"type": "subscribe", "filter": dict(self._wanted.filter), **begin}).decode()
 
     def taken(self, message: str | bytes) -> Taken:
-        """A frame came. Kinds that this release does not know are passed by."""
+        """Take a frame. Kinds that this release does not know are passed by."""
         frame = _frame(message)
         match frame.get("type"):
             case "event":
@@ -78,7 +78,7 @@ class Following:
         return Taken(None)
 
     def lost(self, end: End) -> Lost:
-        """The connection is over, or did not come about: what to tell the caller, and how long to wait before the next one.
+        """Note that the connection is over or failed; returns what to tell the caller, and how long to wait before the next one.
 
         Raises FeedStopped when coming back would not help.
         """
@@ -105,7 +105,7 @@ class Following:
             case "caught_up":
                 return CaughtUp(self._moved(frame))
             case "heartbeat":
-                # During a snapshot it says no more than that the feed is there.
+                # During a snapshot a heartbeat only says that the feed is there.
                 return None if self._resume is None else Passed(self._moved(frame))
         if self._resume is not None:
             self._resume = frame["position"]

@@ -66,7 +66,7 @@ def _read(parameters: FeedParameters, last_event_id: str | None) -> Subscribe:
         return Subscribe.model_validate({"filter": wanted, **begin})
     except ValidationError as error:
         found = [_fault(fault) for fault in error.errors(include_url=False, include_input=False, include_context=False)]
-        # One for each parameter is enough: a list has more to say of itself when one of its items is wrong.
+        # One fault per parameter is enough: a list with a wrong item has faults of its own, too.
         faults = list({fault["parameter"]: fault for fault in reversed(found)}.values())
         raise Problem(Code.VALIDATION_FAILED, "; ".join(fault["detail"] for fault in faults), errors=faults) from error
 

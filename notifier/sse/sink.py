@@ -26,7 +26,7 @@ class SseFrames:
         """Whether the frame made last ends the subscription, and so the stream."""
 
     def event(self, payload: bytes) -> bytes:
-        """A frame (JSON, its `type` first, without an `id`) as an event. An `error` is called `failed`: browsers have one of their own."""
+        """A frame (JSON, its `type` first, without an `id`) as an event. An `error` is called `failed`: browsers have their own `error`."""
         kind = payload[_KIND_AT : payload.index(b'"', _KIND_AT)]
         self._has_position = self._has_position or (kind == b"snapshot" and payload.endswith(_LAST_PIECE))
         self.over = kind in _ENDS
@@ -62,21 +62,21 @@ def _one_line(payload: bytes) -> bytes:
 LOST = 1006
 _DONE = 1000
 PARK_BYTES, RESUME_BYTES = 256 * 1024, 64 * 1024
-"""More than that waits for a client: its subscription is parked. Less: it goes on."""
+"""Bytes that wait for a client: above the first its subscription is parked, below the second it goes on."""
 _PIECE_BYTES = 64 * 1024
 _FAREWELL_S = 2.0
 """How long a client that was ended may take to read what waits, and why."""
 
 
 class Served(Protocol):
-    """Who is told when the client reads too slowly, and when nothing more will be sent; a Session is one."""
+    """What a sink tells when the client reads too slowly and when nothing more will be sent; a Session is one."""
 
     def paused(self) -> None:
-        """More waits than may."""
+        """More waits for the client than may."""
         ...
 
     def resumed(self) -> None:
-        """Most of it has left."""
+        """Most of what waited has left."""
         ...
 
     def close(self) -> None:
@@ -134,7 +134,7 @@ class SseSink:
             raise ClientGone
 
     def end(self, code: int, reason: Mapping[str, object]) -> None:
-        """Close with a reason, and with the server's wish when to come back; who does not even read that is cut off after 2 s."""
+        """Close with a reason, and with the server's wish when to come back; a client that does not read even that is cut off after 2 s."""
         self._session.close()
         if self.open:
             after_ms = reason.get("retry_after_ms")

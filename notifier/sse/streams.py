@@ -1,4 +1,4 @@
-"""The feed's second transport: server-sent events, for whom a websocket can't reach. One subscription a request, the same hub behind it."""
+"""The feed's second transport: server-sent events, for clients that can't open a websocket. One subscription a request, the same hub."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ from notifier.sse.sink import SseFrames, SseSink
 ABORT = "orders.abort"
 """The ASGI extension by which a server lets a response cut its connection off: `{"abort": callable}`."""
 _RETRY_MS = (1_000, 5_000)
-"""Browsers wait for as long as they are told, all alike: each is told something else."""
+"""Milliseconds. Browsers wait exactly as long as they are told, so each is told another time."""
 _LEAST_SPREAD_MS = 500
 _NOT_READY_S = "2"
 _log = logging.getLogger(__name__)
@@ -47,12 +47,12 @@ class SseStreams:
         return len(self._streams)
 
     def open_streams(self) -> "list[SseStream]":
-        """All that are under way."""
+        """All streams under way."""
         return list(self._streams)
 
     @property
     def subscriptions(self) -> int:
-        """Of all of them."""
+        """Subscriptions of all streams."""
         return len(self._feed.live)
 
     async def start(self) -> None:
@@ -61,7 +61,7 @@ class SseStreams:
         self._open = True
 
     def send_away(self) -> None:
-        """Let nobody in any more; end every stream with a hint when to come back, over as long as another instance needs to let them in."""
+        """Let no client in any more. End every stream with a hint when to come back, over as long as another instance needs for them."""
         self._open = False
         spread_ms = max(_LEAST_SPREAD_MS, 1000 * len(self._streams) / self._settings.feed_admission)
         for stream in self.open_streams():
@@ -125,7 +125,7 @@ class SseStream(Response):
         CONNECTIONS.inc()
 
     async def begin(self, request: Subscribe) -> None:
-        """Subscribe; returns when there is something to say. Raises Refused when that is no. A snapshot comes as the client reads it."""
+        """Subscribe; returns when the stream can begin. Raises Refused. A snapshot comes as the client reads it."""
         self._beginning = asyncio.create_task(self._subscribe(request), name="subscribe a stream")
         self._beginning.add_done_callback(self._subscribed)
         begun = asyncio.create_task(self.sink.begun.wait())

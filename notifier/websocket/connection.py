@@ -59,7 +59,7 @@ class WebsocketSink:
     """A ClientSink that is a websocket. Its connection is told when nothing more will be sent.
 
     It writes past the library: whole unmasked text frames, so that the library's own control frames stand between them. That is
-    right only as long as no extension was agreed on, and nobody sends by the library (`FeedConnection.send` sees to that).
+    right only as long as no extension was agreed on, and nothing is sent by the library (`FeedConnection.send` sees to that).
     """
 
     __slots__ = ("_connection", "_queued", "_transport")
@@ -116,7 +116,7 @@ class WebsocketSink:
 
 
 PARK_BYTES, RESUME_BYTES = 256 * 1024, 64 * 1024
-"""More than that waits for a client: its subscriptions are parked. Less: they go on."""
+"""Bytes that wait for a client: above the first its subscriptions are parked, below the second they go on."""
 _CODES = {*range(1000, 1016), *(value for name, value in vars(CloseCode).items() if name.isupper())}
 
 
@@ -142,14 +142,14 @@ class FeedConnection(ServerConnection):
             self.transport.abort()
 
     def serve(self, session: Session) -> None:
-        """From now on frames of this session are written."""
+        """Write frames of this session from now on."""
         self.sink = WebsocketSink(self)
         self.transport.set_write_buffer_limits(high=PARK_BYTES, low=RESUME_BYTES)
         self.session = session
         session.open(self.sink)
 
     def ended(self) -> None:
-        """Nothing more will be sent."""
+        """Note that nothing more will be sent."""
         if self.session is not None:
             self.session.close()
 
@@ -159,7 +159,7 @@ class FeedConnection(ServerConnection):
         del self.sink
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone; so are the library's cycles, for the same reason as in `forget`."""
+        """Break the library's reference cycles: the socket is gone, and the reason is that of `forget`."""
         super().connection_lost(exc)
         protocol = self.protocol
         vars(protocol).pop("select_subprotocol", None)
@@ -209,7 +209,7 @@ class FeedConnection(ServerConnection):
             self.session.resumed()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came. A client that has closed, or must be closed, and keeps its end of the socket is cut off."""
+        """Take bytes. A client that has closed, or must be closed, and keeps its end of the socket is cut off."""
         super().data_received(data)
         if self.protocol.state is State.CLOSING and self.session is not None and not self._closing:
             self._closing = True
@@ -217,7 +217,7 @@ class FeedConnection(ServerConnection):
             self.loop.call_later(self._limits.close_s, self.transport.abort)
 
     def process_event(self, event: Event) -> None:
-        """A frame came."""
+        """Take a frame."""
         self.heard = True
         if not isinstance(event, Request):
             self._count()

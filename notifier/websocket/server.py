@@ -1,4 +1,4 @@
-"""The websocket server of the feed: who may connect, one session for each connection, and how all are sent away."""
+"""The websocket server of the feed: which clients may connect, one session for each connection, and how all are sent away."""
 
 import asyncio
 import logging
@@ -76,7 +76,7 @@ class FeedServer:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Send every client away with a hint when to come back, and stop listening; takes at most about 2 s, whoever reads or not."""
+        """Send every client away with a hint when to come back, and stop listening. Takes about 2 s at most, even if clients don't read."""
         if self._server is not None:
             self._server.close(close_connections=False)
             await self._send_all_away()
@@ -102,7 +102,7 @@ class FeedServer:
         return len(self._feed.live)
 
     async def _send_all_away(self) -> None:
-        """Spread over as long as another instance needs to let them in."""
+        """Send all clients away, spread over as long as another instance needs to let them in."""
         spread_ms = max(_LEAST_SPREAD_MS, 1000 * len(self._clients) / self._settings.feed_admission)
         for number, connection in enumerate(list(self._clients)):
             retry_after_ms = int(random.uniform(0, spread_ms))  # noqa: S311 no secret
@@ -142,7 +142,7 @@ class FeedServer:
             connection.sink.end(CloseCode.NO_SUBSCRIPTION, {"code": "no_subscription"})
             return
         while True:
-            # Who does not read is not answered, else the answers would pile up.
+            # A client that does not read gets no answers, else they would pile up.
             await connection.sink.drained()
             await session.answer(message)
             message = await connection.recv()
@@ -172,7 +172,7 @@ def _refusal(connection: ServerConnection, status: HTTPStatus, reason: str, deta
 
 
 def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """Ours if it is offered, none to those who offer none. Raises NegotiationError (400) for those who speak only others."""
+    """Our subprotocol if the client offers it, none if it offers none. Raises NegotiationError (400) when it offers only others."""
     if offered and SUBPROTOCOL not in offered:
         raise NegotiationError(f"invalid subprotocol; expected {SUBPROTOCOL}")
     return Subprotocol(SUBPROTOCOL) if offered else None

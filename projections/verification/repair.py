@@ -87,7 +87,7 @@ class _Partition:
         return locked[0].next_offset if locked else 0
 
     async def _moved_checkpoint(self, locked: Checkpoint, drift: Drift) -> None:
-        """Repair a checkpoint that a worker has since moved and so mostly rewritten: only the part that names the log's beginning is old."""
+        """Repair a checkpoint that a worker moved since and so mostly rewrote: only the part that names the log's beginning is old."""
         if any(one.name == "first_record" for one in drift.fields):
             await save_checkpoints(self._connection, self._schema, [replace(locked, first_record=drift.expected.first_record)])
             self._done.rows += 1
