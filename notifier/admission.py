@@ -85,7 +85,7 @@ class Admission:
         self._refused = 0.0
 
     def admit(self, now: float) -> int | None:
-        """None: the client may connect. Else the seconds after which to come again, spread over the time that letting all of them in takes."""
+        """None: the client may connect. Else the seconds after which to come again, spread over the time that letting all in takes."""
         passed, self._then = now - self._then, now
         self._free = min(self._rate * _BURST_S, self._free + passed * self._rate)
         self._refused = max(0.0, self._refused - passed * self._rate)

@@ -31,7 +31,7 @@ def is_in_memory(subscription: Subscription, live: LiveEnd) -> bool:
 
 
 def replay_from_memory(subscription: Subscription, live: LiveEnd) -> None:
-    """Send the next part of what the subscription misses, all of it in memory: what a client can take in one go, in a millisecond or two."""
+    """Send the next part of what the subscription misses, all of it in memory: what a client takes in one go, in a millisecond or two."""
     ranges = subscription.to_replay()
     own = live.moving(subscription.position({}))
     walked = size = sent = 0

@@ -17,7 +17,7 @@ class Command(NamedTuple):
     target: str
     """`module:attribute`: a function with typer's annotations, or a typer.Typer with commands of its own.
 
-    What stands in `tools` only a checkout has: the local stack, the tests, the bench and the fault kit are no part of the wheel.
+    Only a checkout has what stands in `tools`: the local stack, the tests, the bench and the fault kit are no part of the wheel.
     """
     summary: str
 

@@ -27,7 +27,7 @@ def fingerprint() -> str:
 
 
 def is_current() -> bool:
-    """Is there nothing to be done? Asked of the environment's own Python."""
+    """Whether nothing is to be done. Asked of the environment's own Python."""
     try:
         return _STAMP.read_text(encoding="utf-8") == fingerprint()
     except FileNotFoundError:
@@ -35,7 +35,7 @@ def is_current() -> bool:
 
 
 def is_usable() -> bool:
-    """Is there a venv that was made here, with a Python that runs? Then it need not be made anew."""
+    """Whether a venv was made here, with a Python that runs: then it need not be made anew."""
     try:
         made_here = f" {_VENV}\n" in (_VENV / "pyvenv.cfg").read_text(encoding="utf-8")
         version = "import sys, pip; sys.exit(sys.version_info[:2] != (%d, %d))" % sys.version_info[:2]  # noqa: UP031 braces are clearer without
@@ -58,7 +58,7 @@ def make_venv() -> None:
 
 
 def install() -> None:
-    """uv, by it exactly the packages of the lock, and the project itself. Ends the process when one fails; the next run goes on."""
+    """Install uv, with it the exact packages of the lock, and the project. Ends the process when one fails; the next run goes on."""
     environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}}
     if "PIP_INDEX_URL" in environment:
         environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])

@@ -1,4 +1,4 @@
-"""Is the running stack well, and are Kafka and PostgreSQL there? Each finding in plain words."""
+"""Whether the running stack is well and Kafka and PostgreSQL are there. Each finding in plain words."""
 
 import asyncio
 import http.client
@@ -24,7 +24,7 @@ _LONG_S = 60.0
 
 
 class Finding(NamedTuple):
-    """What was looked at, how it is, and, when it is not well, what to do."""
+    """What was checked, its state and, when that is not well, what to do."""
 
     verdict: Literal["ok", "warn", "fail"]
     subject: str

@@ -27,7 +27,7 @@ class Progress:
         return
 
     def say(self, text: str) -> None:
-        """One line beside the progress."""
+        """Print one line beside the progress."""
         self._to.write(text + "\n")
         self._to.flush()
 

@@ -1,4 +1,4 @@
-"""What is not deployed: the local stack, the bench and the fault kit. Only a checkout has it, so the command line asks for it by name."""
+"""Programs that are not deployed: local stack, bench, fault kit. Only a checkout has them, so the command line imports them by name."""
 
 DOORS: list[str] = [
     "tools.commands.bench",

@@ -77,7 +77,7 @@ def discard(letter_id: _Id) -> None:
 
 
 async def _summaries(settings: Settings) -> list[dict[str, Any]]:
-    """All of them without their bytes, which may be many."""
+    """All dead letters without their bytes, which may be many."""
     letters: list[dict[str, Any]] = []
     settled: dict[str, Resolution] = {}
     async with aclosing(read_dead_letters(settings)) as found:
@@ -110,7 +110,7 @@ async def _find(settings: Settings, place: Place) -> tuple[DeadLetter, Resolutio
 async def _retry(settings: Settings, place: Place) -> str:
     letter, _ = await _find(settings, place)
     async with _producer(settings) as producer:
-        # Where its key belongs, so that a command that was misrouted is mended by this; without a key, where it was.
+        # The partition is that of the key, which mends a misrouted command; without a key it is the one where the command was.
         partitions = sorted(await producer.partitions_for(place.topic))
         key = letter.original.key
         partition = place.partition if key is None else DefaultPartitioner()(key, partitions, partitions)

@@ -1,4 +1,4 @@
-"""`./orders show`: what happened to an order, and the order as it was. The gateway folds, once for all who ask."""
+"""`./orders show`: what happened to an order, and the order as it was. The gateway folds, for all programs that ask."""
 
 import asyncio
 import json

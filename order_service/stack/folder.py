@@ -1,4 +1,4 @@
-"""The folder of one stack (ORDERS_HOME): what lies where. The folder is the stack's identity."""
+"""The folder of one stack (ORDERS_HOME): the places of its files. The folder is the stack's identity."""
 
 import fcntl
 import json
@@ -44,7 +44,7 @@ class StackFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Be the folder's only supervisor. The kernel lets go when the process ends, however it does. Raises AlreadyRuns."""
+        """Hold the lock of the folder's only supervisor. The kernel releases it when the process ends in any way. Raises AlreadyRuns."""
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if not _locked(descriptor, fcntl.LOCK_EX, _GLANCES_S):
@@ -56,7 +56,7 @@ class StackFolder:
             os.close(descriptor)
 
     def is_held(self) -> bool:
-        """Does a supervisor work here?"""
+        """Whether a supervisor works here."""
         try:
             descriptor = os.open(self._lock, os.O_RDONLY)
         except FileNotFoundError:
@@ -72,7 +72,7 @@ class StackFolder:
             return None
         try:
             return ProcessIdentity(*json.loads(self._lock.read_bytes()))
-        except ValueError:  # it is about to say so
+        except ValueError:  # the supervisor is about to write its identity
             return None
 
 

@@ -1,4 +1,4 @@
-"""Which process a number means: numbers are given again, a number with the time of its start is not."""
+"""Which process a number means. Numbers are given again; a number with its process's start time is not."""
 
 import os
 import signal
@@ -27,11 +27,11 @@ class ProcessIdentity(NamedTuple):
 
     @classmethod
     def own(cls) -> Self:
-        """This process."""
+        """The identity of the process that asks."""
         return cls.of(os.getpid())
 
     def find(self) -> psutil.Process | None:
-        """The very process, None when it has ended."""
+        """The process with this number and start; None when it has ended."""
         try:
             process = psutil.Process(self.pid)
             return process if abs(_started(self.pid) - self.started) < 0.02 and _runs(process) else None
@@ -42,7 +42,7 @@ class ProcessIdentity(NamedTuple):
 def end_processes(
     identities: Iterable[ProcessIdentity], *, grace_s: float, stop_signal: signal.Signals = signal.SIGTERM, children: bool = True
 ) -> list[int]:
-    """Ask the processes that still run to end, after `grace_s` seconds end them, with their `children`; the pids of those that ran."""
+    """Ask the processes that still run to end; after `grace_s` seconds end them, with their `children`. The pids of those that ran."""
     found = [process for identity in identities if (process := identity.find())]
     everyone = [*found, *(child for process in found if children for child in _children(process))]
     for process in found:
@@ -55,7 +55,7 @@ def end_processes(
 
 
 def _wait_for(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
-    """Those that still run when the time is up. A process that ended and was not collected yet (a zombie) does not run."""
+    """The processes that still run when the time is up. A process that ended and was not collected yet (a zombie) does not run."""
     deadline = time.monotonic() + timeout_s
     while (running := [process for process in processes if _runs(process)]) and time.monotonic() < deadline:
         time.sleep(0.02)

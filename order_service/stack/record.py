@@ -1,4 +1,4 @@
-"""What a running stack tells everyone else about itself: a file that the supervisor replaces whenever something changes."""
+"""What a running stack tells other processes about itself: a file that the supervisor replaces whenever something changes."""
 
 import os
 import time
@@ -22,7 +22,7 @@ class _Record(BaseModel):
 
 
 class ProcessRecord(_Record):
-    """One process of a service, or one server that is not ours (then without a process)."""
+    """One process of a service, or one server that the stack does not run (then without a process)."""
 
     name: str
     """Unique: the service, with a number from the second on."""
@@ -57,7 +57,7 @@ class StackRecord(_Record):
 
     @property
     def ready(self) -> bool:
-        """Does every service run?"""
+        """Whether every service runs."""
         running = {record.service for record in self.processes if record.state == "running"}
         return running.issuperset(SERVICES) and all(record.state == "running" for record in self.processes)
 
@@ -76,7 +76,7 @@ def read_record(folder: StackFolder) -> StackRecord | None:
 
 
 def is_silent(folder: StackFolder) -> bool:
-    """Has the supervisor not touched its record for 10 s? It does so every second, unless it is frozen."""
+    """Whether the supervisor has not touched its record for 10 s. It does so every second, unless it is frozen."""
     try:
         return time.time() - folder.record.stat().st_mtime > _SILENT_S
     except FileNotFoundError:
@@ -84,7 +84,7 @@ def is_silent(folder: StackFolder) -> bool:
 
 
 class ScaleRequest(_Record):
-    """Run this many workers of each kind from now on."""
+    """A request to run this many workers of each kind from now on."""
 
     workers: int
 
@@ -95,7 +95,7 @@ def request_scale(folder: StackFolder, request: ScaleRequest) -> None:
 
 
 def take_request(folder: StackFolder) -> ScaleRequest | None:
-    """The request that waits, once."""
+    """The pending request, once; None without one."""
     try:
         request = ScaleRequest.model_validate_json(folder.request.read_bytes())
         folder.request.unlink()

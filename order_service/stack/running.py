@@ -11,7 +11,7 @@ from order_service.stack.record import Urls, read_record
 def stack_settings() -> Settings:
     """The settings with which a command reaches the stack.
 
-    What the environment says holds; what it leaves open is taken from the stack that runs in ORDERS_HOME, if one does: the
+    Values in the environment hold; those that it leaves open are taken from the stack that runs in ORDERS_HOME, if one does: the
     addresses of embedded servers are written down nowhere else. Raises pydantic's ValidationError for unusable values.
     """
     own = Settings()

@@ -63,7 +63,7 @@ def masked(url: str | None) -> str:
 
 
 def render(status: dict[str, Any]) -> str:
-    """The status for people, password masked."""
+    """The status as text, password masked."""
     rows = [["SERVICE", "STATE", "RESTARTS", "PIDS", ""]]
     for name, service in status["services"].items():
         rows.append([name, service["state"], str(service["restarts"]), " ".join(map(str, service["pids"])) or "-", service["detail"] or ""])
@@ -74,7 +74,7 @@ def render(status: dict[str, Any]) -> str:
 
 
 def render_urls(found: dict[str, str | None]) -> str:
-    """The URLs for people, password masked."""
+    """The URLs as text, password masked."""
     return table(
         [
             ["HTTP", found["http"] or "-"],

@@ -16,7 +16,7 @@ _PASSES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What figures depend on, when the run began. `load`: of the last minute; other work than ours is in it.
+    """What figures depend on, when the run began. `load`: of the last minute, other programs' work included.
 
     `pass_ns`: CPU nanoseconds of one pass of a counting loop. A machine that is shared gives more or less for a CPU second: figures of
     two runs compare only as far as this one does.
@@ -32,7 +32,7 @@ class Machine:
 
     @classmethod
     def here(cls) -> "Machine":
-        """This one, now."""
+        """This machine, now."""
         return cls(
             cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
             memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
@@ -55,7 +55,7 @@ class Machine:
 
 
 def _pass_ns() -> float:
-    """The median of a few tries."""
+    """CPU nanoseconds of one pass: the median of a few tries."""
     tries = []
     for _ in range(7):
         began, count = time.process_time(), 0

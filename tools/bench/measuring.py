@@ -1,4 +1,4 @@
-"""Rounds of a part and of its floor, in turns, and what they come to. No I/O of its own but for the running of rounds."""
+"""Rounds of a part and of its floor, in turns, and their results. No I/O of its own but for the running of rounds."""
 
 import asyncio
 import statistics
@@ -17,7 +17,7 @@ SHARES = (0.5, 0.99, 0.999)
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """Something that is measured. `wanted`: the ratio to the floor that is wanted: at least that when more is better, else at most."""
+    """A measured quantity. `wanted`: the ratio to the floor that is wanted: at least that when more is better, else at most."""
 
     name: str
     unit: str
@@ -76,22 +76,22 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """Of the real thing."""
+        """The median of the real thing."""
         return statistics.median(self.measured)
 
     @property
     def floor_median(self) -> float | None:
-        """Of the floor."""
+        """The median of the floor."""
         return statistics.median(self.floor) if self.floor else None
 
     @property
     def spread(self) -> float:
-        """Between the lowest and the highest round, as a share of the median."""
+        """The distance between the lowest and the highest round, as a share of the median."""
         return spread(self.measured)
 
     @property
     def ratio(self) -> float | None:
-        """To the floor."""
+        """The median ratio to the floor."""
         ratios = [one / least for one, least in zip(self.measured, self.floor, strict=True) if least] if self.floor else []
         return statistics.median(ratios) if ratios else None
 
@@ -105,7 +105,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """What a part came to. `extras`: the medians of everything else that its rounds gave, of the real thing and of the floor."""
+    """A part's results. `extras`: the medians of everything else that its rounds gave, of the real thing and of the floor."""
 
     name: str
     what: str
@@ -128,7 +128,7 @@ async def run_part(part: Part, *, rounds: int, warm_up: bool, tell: Callable[[st
     try:
         await part.enter()
         for number in range(0 if warm_up else 1, rounds + 1):
-            # The second of two has the warmer machine: they change places.
+            # The second of two rounds has the warmer machine, so they change places.
             turns = [(part.measured, measured), (part.floor, floor)]
             for run, kept in turns if number % 2 else reversed(turns):
                 async with asyncio.timeout(ROUND_S):
@@ -142,7 +142,7 @@ async def run_part(part: Part, *, rounds: int, warm_up: bool, tell: Callable[[st
 
 
 def result_of(part: Part, measured: Sequence[Sample], floor: Sequence[Sample]) -> PartResult:
-    """What the rounds come to."""
+    """The results of the rounds."""
     figures = [
         Figure(metric, [one[metric.name] for one in measured], [one[metric.name] for one in floor if metric.has_floor])
         for metric in part.metrics
@@ -182,7 +182,7 @@ async def grown(
 def percentile(values: Sequence[float], share: float) -> float:
     """The value below which `share` of the values lie; NaN of none.
 
-    By nearest rank, so that it is one that was measured: `statistics.quantiles` interpolates, and takes no less than two.
+    By nearest rank, so that the result was measured: `statistics.quantiles` interpolates, and needs two values at least.
     """
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
 

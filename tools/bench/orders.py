@@ -45,7 +45,7 @@ def order_bodies(count: int, *, seed: int = 7) -> Iterator[dict[str, Any]]:
 
 
 def bench_commands(count: int, partitions: int, *, first: int = 0) -> Iterator[Row]:
-    """CreateOrder commands, 5 % of them repeats of one a little earlier. `first`: counts their keys from there, for others than before."""
+    """CreateOrder commands, 5 % of them repeats of one a little earlier. `first`: the first key's number; another gives other commands."""
     chance = random.Random(11)  # noqa: S311 - the same commands each time
     recent: list[Row] = []
     headers = CommandHeaders(None, None, None, None, None, Preferences())
@@ -64,12 +64,12 @@ def bench_commands(count: int, partitions: int, *, first: int = 0) -> Iterator[R
 
 
 def unique_of(count: int) -> int:
-    """How many of `count` such commands are no repeats."""
+    """How many of the first `count` commands are no repeats."""
     return count - max(0, (count - 1) // _REPEAT_EVERY)
 
 
 async def fill_commands(settings: Settings, count: int) -> None:
-    """Append them to `order-commands`."""
+    """Append the first `count` commands to `order-commands`."""
     await fill(settings, COMMANDS, bench_commands(count, settings.partitions))
 
 

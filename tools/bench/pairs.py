@@ -75,7 +75,7 @@ class Side:
         )
 
     def said(self) -> str:
-        """Its next line. Raises SystemExit when it has ended."""
+        """The side's next line. Raises SystemExit when it has ended."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -98,7 +98,7 @@ class Side:
 
 
 def ratios(part: str, this: Path, other: Path, jars: Path) -> list[float]:
-    """Of PAIRS pairs, after one that is thrown away: the cost of a unit here by that of the other checkout."""
+    """The ratios of PAIRS pairs, after one that is thrown away: the cost of a unit here by that of the other checkout."""
     sides = {"this": Side(this, part, jars), "other": Side(other, part, jars)}
     try:
         for side in sides.values():
@@ -115,7 +115,7 @@ def ratios(part: str, this: Path, other: Path, jars: Path) -> list[float]:
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Of the median, 95 %, by bootstrap."""
+    """The interval of the median, 95 %, by bootstrap."""
     chance = random.Random(1)  # noqa: S311 a sample, no secret
     medians = sorted(statistics.median(chance.choices(values, k=len(values))) for _ in range(10_000))
     return medians[249], medians[9_749]

@@ -70,7 +70,7 @@ def _total_mib(processes: Iterable[psutil.Process], size_of: Callable[[psutil.Pr
 
 
 class BenchHome:
-    """A folder below the system's temporary folder. `end` it in any case."""
+    """A folder below the system's temporary folder. Call `end` in any case."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
@@ -94,7 +94,7 @@ class BenchHome:
 
 
 def clear_leftovers() -> list[Path]:
-    """End the processes and remove the folders of bench runs that were killed; which folders those were."""
+    """End the processes and remove the folders of bench runs that were killed; returns those folders."""
     cleared = []
     for record in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_RECORD}"):
         try:
@@ -146,7 +146,7 @@ class BenchProcess:
 
     @property
     def pid(self) -> int:
-        """Of the running process. Raises ServerFailed when it has ended."""
+        """The process's number. Raises ServerFailed when it has ended."""
         pid = self._process.pid
         if pid is None:
             raise ServerFailed(f"{self.module} has ended with code {self._process.exit_code}:\n{last_lines(self._log)}")

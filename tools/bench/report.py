@@ -1,4 +1,4 @@
-"""What a run or a load came to, for people and for programs. No I/O of its own."""
+"""The results of a run or a load, for people and for programs. No I/O of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _BAR = 40
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One figure. `at_most`, `at_least`: what is wanted, None when it is only told."""
+    """One figure. `at_most`, `at_least`: the wanted bound, None when the figure is only told."""
 
     what: str
     value: float
@@ -22,7 +22,7 @@ class Finding:
 
     @property
     def stands(self) -> bool:
-        """Whether it is as wanted."""
+        """Whether the figure is as wanted."""
         above = self.at_least is None or self.value >= self.at_least
         return above and (self.at_most is None or self.value <= self.at_most)
 

@@ -48,7 +48,7 @@ LIMIT_S = 1800.0
 
 
 def run_bench(names: Sequence[str], size: Size, *, jar_folder: Path, tell: Tell) -> Report:
-    """Measure these parts. A part that fails is told and leaves the others alone. Raises KeyboardInterrupt on Ctrl-C and SIGTERM."""
+    """Measure these parts. A failing part is reported, and the others are still measured. Raises KeyboardInterrupt on Ctrl-C, SIGTERM."""
     machine, at = Machine.here(), datetime.now(UTC)
     home = BenchHome()
     parts: list[PartResult] = []
@@ -81,7 +81,7 @@ def _run(work: Coroutine[Any, Any, PartResult]) -> PartResult:
 
 
 def keep(report: Report, names: Sequence[str], folder: Path = RESULTS) -> Path:
-    """Write the result as JSON; where it is. Raises OSError."""
+    """Write the result as JSON; returns the file. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     moment = report.at.replace(":", "").replace("+0000", "Z")
     path = folder / f"{moment}-{'-'.join(names) if len(names) < len(PARTS) else 'all'}-{report.size}.json"
@@ -91,7 +91,7 @@ def keep(report: Report, names: Sequence[str], folder: Path = RESULTS) -> Path:
 
 def run_load(name: str, load: Callable[[Servers], Awaitable[Sequence[Finding]]], jar_folder: Path) -> LoadResult:
     """Run it. Raises what the load raises, TimeoutError when it hangs; nothing is left behind."""
-    collect_rarely()  # thousands of clients are ours too
+    collect_rarely()  # this process plays thousands of clients
     machine, at = Machine.here(), datetime.now(UTC).isoformat(timespec="seconds")
     home = BenchHome()
     try:
@@ -107,7 +107,7 @@ async def _within(work: Awaitable[Sequence[Finding]]) -> Sequence[Finding]:
 
 
 def keep_load(result: LoadResult, folder: Path = RESULTS) -> Path:
-    """Write it as JSON; where it is. Raises OSError."""
+    """Write the result as JSON; returns the file. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result.at.replace(':', '').replace('+0000', 'Z')}-{result.name}.json"
     path.write_text(json.dumps(result.as_object(), indent=1) + "\n", encoding="utf-8")

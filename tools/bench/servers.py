@@ -57,7 +57,7 @@ class Servers:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Of the servers, by name."""
+        """The servers' process numbers, by name."""
         pids = {"kafka": self._kafka.pids[0]}
         return pids | ({"postgres": self._postgres.pid} if self._postgres.pid else {})
 
@@ -77,7 +77,7 @@ class Servers:
             "DATABASE_URL": urlunsplit(urlsplit(url)._replace(path=f"/{self._database}")) if self._database else url,
             "ORDERS_PARTITIONS": str(self._partitions),
             "ORDERS_REPLICATION": "1",
-            # Whatever waits is waited for: a bench fills topics faster than anyone reads them.
+            # Nothing is refused for its backlog: a bench fills topics faster than they are read.
             "ORDERS_MAX_BACKLOG_AGE": "86400",
         }
 
@@ -88,12 +88,12 @@ class Servers:
 
     @property
     def settings(self) -> Settings:
-        """For this process's own clients."""
+        """The settings for this process's own clients."""
         return Settings(**self.values)  # type: ignore[arg-type]  # by their variables' names
 
     @property
     def environment(self) -> dict[str, str]:
-        """For processes of these servers; nothing of the user's own stack is passed on."""
+        """The environment of processes of these servers; nothing of the user's own stack is passed on."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
         return inherited | self.values | {"PYTHONUNBUFFERED": "1"}
 
@@ -113,7 +113,7 @@ class Servers:
             connection.execute(f"create database {self._database}")
 
     async def new_topics(self, *names: str, partitions: int | None = None) -> None:
-        """The project's topics; those named are made anew, empty. `partitions`: of all topics from now on."""
+        """The project's topics; the named ones are made anew, empty. `partitions`: of all topics from now on."""
         self._partitions = partitions or self._partitions
         settings = self.settings
         admin = new_admin(settings, "order-bench")
@@ -140,7 +140,7 @@ class Servers:
 
 
 async def _created(settings: Settings) -> None:
-    """A topic that was just deleted may be in the way for a moment."""
+    """Create the topics; try again, because a topic that was just deleted may be in the way for a moment."""
     async with asyncio.timeout(_GONE_S):
         while True:
             try:

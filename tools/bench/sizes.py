@@ -59,12 +59,12 @@ TINY = Size(
     rates=(50,),
     path_s=1.0,
 )
-"""For tests: everything once, nothing that means anything."""
+"""For tests: everything once, with figures that mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSize:
-    """Of each load; rates are a second."""
+    """The sizes of each load; rates are a second."""
 
     connections: int
     hold_s: float
@@ -123,4 +123,4 @@ TINY_LOAD = LoadSize(
     cut_behind=20,
     missed=300,
 )
-"""For tests."""
+"""For tests: everything once, with figures that mean nothing."""

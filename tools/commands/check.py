@@ -1,4 +1,4 @@
-"""`./orders check` and `./orders test`: what a change is held against, in a minute and in full."""
+"""`./orders check` and `./orders test`: the checks of a change, in a minute and in full."""
 
 import os
 import subprocess
@@ -11,9 +11,9 @@ import typer
 
 _CHECKOUT = Path(__file__).parents[2]
 _WORKERS = 3
-"""One more than two processors are busy with: much of the time goes into waiting."""
+"""One more than two processors can run, since much of the time is waiting."""
 _SPREAD = ("-n", str(_WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
-"""A file as a whole; files in the order of tests/support/order.py, not by the number of their tests."""
+"""Each file goes to one worker as a whole; files come in the order of tests/support/order.py, not by the number of their tests."""
 _HOUSE = "tests/unit/house"
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("style", ("ruff", "check", "--quiet", ".")),
@@ -25,7 +25,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("docs/settings.md", ("pytest", "-q", f"{_HOUSE}/test_settings_page.py")),
     ("requirements.lock", ("pytest", "-q", f"{_HOUSE}/test_requirements_lock.py")),
 )
-"""What is looked at, and the module that looks with its arguments."""
+"""Each check's subject, and the module that runs it with its arguments."""
 
 
 def check() -> None:
@@ -60,18 +60,18 @@ def test(context: typer.Context) -> None:
 
 
 def _keep_compiled_code() -> None:
-    """Where the user wants no compiled files beside the sources, they go into a cache: else each process compiles everything anew."""
+    """Put compiled files into a cache where the user wants none beside the sources: else each process compiles everything anew."""
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
         os.environ.setdefault("PYTHONPYCACHEPREFIX", str(_CHECKOUT / ".orders" / "cache" / "compiled"))
 
 
 def _side_by_side(arguments: Sequence[str]) -> Sequence[str]:
-    """Files are tested side by side, since most of the time goes into waiting for servers; not where someone looks into one test."""
+    """Arguments for testing files side by side, since most of the time is waiting for servers; none for looking into one test."""
     alone = {"-n", "--numprocesses", "--pdb", "--trace", "-s", "--collect-only", "--co"}
     return () if any(argument.split("=")[0] in alone for argument in arguments) else _SPREAD
 
 
 def _as_seen_from_here(argument: str) -> str:
-    """A path that the user gave relative to where they stand, made absolute; anything else unchanged."""
+    """A path relative to the user's current folder, made absolute; anything else unchanged."""
     path, separator, test_name = argument.partition("::")
     return f"{Path(path).absolute()}{separator}{test_name}" if not path.startswith("-") and path and Path(path).exists() else argument

@@ -53,7 +53,7 @@ def faults(  # noqa: PLR0913 each by its name
         kept = keep or (outcome is not None and verdict_of(outcome) != "PASS")
     finally:
         for number in _STOPS:
-            signal.signal(number, signal.SIG_IGN)  # nothing may cut the clearing up short
+            signal.signal(number, signal.SIG_IGN)  # no signal may interrupt the clean-up
         home.end(keep=kept)
         stack.collect_guests()
         if kept:

@@ -71,7 +71,7 @@ def _show_running(settings: Settings, folder: StackFolder, workers: int | None) 
 
 
 def _fetch(settings: Settings) -> None:
-    """Bring the jars here, in sight of the user, before anything starts."""
+    """Fetch the jars and show the progress, before anything starts."""
     lock = read_lock()
     missing = missing_jars(settings.jar_folder, lock)
     if not missing:
@@ -104,7 +104,7 @@ def _in_foreground(settings: Settings, folder: StackFolder, brokers: int | None,
     stop, printed = threading.Event(), threading.Event()
     sys.stdout.write(f"starting; Ctrl-C stops everything, logs are in {folder.logs}\n")
     follower = LogFollower(lambda: logs_of(folder.logs))
-    # A thread of its own, which is not waited for long: a terminal that stands still holds up nothing else.
+    # The thread is not waited for long, so that a terminal that stands still holds up nothing else.
     printer = threading.Thread(target=follower.follow, args=(printed,), daemon=True)
     greeter = threading.Thread(target=_greet, args=(settings, stop), daemon=True)
     printer.start()
@@ -139,7 +139,7 @@ def start_detached(folder: StackFolder, *, brokers: int | None, workers: int) ->
 
 
 def wait_until_ready(settings: Settings, folder: StackFolder, supervisor: subprocess.Popen[bytes], timeout_s: float = _READY_S) -> bool:
-    """Tell what starts and what is waited for, until all is ready; False when it does not come to that, with the reason told."""
+    """Tell what starts and what is waited for, until all is ready; False when it never is, after telling the reason."""
     began = told_at = time.monotonic()
     running: set[str] = set()
     while True:
@@ -182,7 +182,7 @@ def welcome(status: dict[str, Any]) -> str:
 
 
 def _missing(status: dict[str, Any]) -> list[str]:
-    """What does not run; while servers are away only those, since services wait for them."""
+    """The parts that do not run; while servers are away only the servers, since services wait for them."""
     away = {name: service["detail"] or service["state"] for name, service in status["services"].items() if service["state"] != "running"}
     servers = {name: reason for name, reason in away.items() if name in {"kafka", "postgres"}}
     return [f"{name} ({reason})" for name, reason in (servers or away).items()]

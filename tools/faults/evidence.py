@@ -1,4 +1,4 @@
-"""Everything that is left to be judged after a run: both topics, the dead letters, the tables; gathered when all is quiet, and judged."""
+"""The evidence of a run: both topics, the dead letters, the tables; gathered when all is quiet, then judged."""
 
 import asyncio
 import time
@@ -26,14 +26,14 @@ from tools.faults.load.workload import Sent
 
 _LOOK_EVERY_S = 2.0
 _NO_PROGRESS_S = 60.0
-"""Without any progress for so long nothing more will come: what is missing then is missing."""
+"""After so long without any progress nothing more will come: what is missing then is lost."""
 _AT_MOST_S = 900.0
 _DATABASE_TRIES = 5
 
 
 @dataclass
 class Evidence:
-    """What the checks look at. `unfinished`: why it was not quiet when it was gathered, None when it was."""
+    """What the checks look at. `unfinished`: why the stack was not quiet when the evidence was gathered, None when it was."""
 
     commands: TopicCopy
     events: TopicCopy
@@ -45,7 +45,7 @@ class Evidence:
 
     @classmethod
     def of(cls, servers: str, partitions: int) -> "Evidence":
-        """Nothing yet."""
+        """Evidence with nothing in it yet."""
         commands, events, letters = (TopicCopy(servers, topic, partitions) for topic in (COMMANDS, EVENTS, DEAD_LETTERS))
         return cls(commands, events, letters)
 
@@ -81,7 +81,7 @@ class Evidence:
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _read_on(self, url: str) -> int:
-        """Read what came since; the sum of all checkpoints, -1 without a database."""
+        """Read what came since the last call. Returns the sum of all checkpoints, -1 without a database."""
         await self.commands.read_on()
         await self.events.read_on()
         self.sort_out()
@@ -91,7 +91,7 @@ class Evidence:
             return -1
 
     def sort_out(self) -> None:
-        """Read the copies of both topics."""
+        """Sort out the copies of both topics."""
         count = len(self.commands.partitions)
         self.read = Read(
             {partition: read_commands(records, count) for partition, records in self.commands.partitions.items()},
@@ -131,7 +131,7 @@ async def _patiently_read(url: str, partition: int) -> tuple[int, dict[str, list
 def judge_run(
     evidence: Evidence, history: Sequence[Sent], watchers: Iterable[FeedWatcher], samples: Sequence[Sample], written: Sequence[Written]
 ) -> Findings:
-    """What is wrong, if anything."""
+    """Run all checks; returns what is wrong."""
     findings = Findings()
     read, counting = evidence.read, evidence.counting
     for partition, log in read.logs.items():

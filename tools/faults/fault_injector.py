@@ -1,4 +1,4 @@
-"""Which faults come when, and their carrying out: one process is killed, frozen or stopped at a time, and a freeze is undone.
+"""Plans faults and carries them out: one process at a time is killed, frozen or stopped, and a freeze is undone.
 
 The schedule is a deck of faults, shuffled by the seed and dealt out again and again.
 """
@@ -41,7 +41,7 @@ _COPIES: dict[Card, int] = {
     ("kill", "postgres"): 1,
 }
 DECK = [card for card, copies in _COPIES.items() for _ in range(copies)]
-"""Dealt whole before it is shuffled again, so that a short run meets every kind too."""
+"""The whole deck is dealt before it is shuffled again, so that a short run meets every kind too."""
 
 _LASTS_S: dict[Action, tuple[float, float]] = {"freeze": (8.0, 10.0), "scale": (4.0, 6.0)}
 _BROKERS_WHOLE_S = 40.0
@@ -110,7 +110,7 @@ class FaultInjector:
         self._one_scaling = asyncio.Lock()
 
     async def run(self, faults: Iterable[Fault]) -> None:
-        """Carry them out, each at its time; a freeze or a broker that is waited for holds up nothing else."""
+        """Carry out the faults, each at its time; a freeze or a broker that is waited for holds up nothing else."""
         begin = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             for fault in faults:
@@ -118,7 +118,7 @@ class FaultInjector:
                 tasks.create_task(self._carry_out(fault))
 
     def thaw(self) -> None:
-        """Let everything go on that is frozen."""
+        """Wake everything that is frozen."""
         for identity in list(self._frozen):
             self._go_on(identity)
 
@@ -132,11 +132,11 @@ class FaultInjector:
                 await self._process(fault)
 
     async def _workers(self, fault: Fault) -> None:
-        """One worker of each kind leaves or joins by a clean stop or start, and the other way round a while later."""
+        """Let one worker of each kind leave or join by a clean stop or start, and undo that a while later."""
         async with self._one_scaling:
             fewer = fault.lot < 0.5
             self._stack.scale(WORKERS - 1 if fewer else WORKERS + 1)
-            # Named as the aggregate's worker that comes or goes: the one whose partitions move.
+            # The fault has the name of the aggregate's worker that comes or goes: its partitions move.
             self._note(fault, f"order_aggregate-{WORKERS if fewer else WORKERS + 1}")
             try:
                 await asyncio.sleep(fault.lasts_s)
@@ -161,7 +161,7 @@ class FaultInjector:
                 self._go_on(chosen.identity)
 
     async def _broker(self, fault: Fault) -> None:
-        """Never two at once: the next one only when all are in sync again."""
+        """Hurt one broker, never two at once: the next one only when all are in sync again."""
         async with self._one_broker:
             deadline = time.monotonic() + _BROKERS_WHOLE_S
             while not await self._brokers_are_whole():
@@ -170,7 +170,7 @@ class FaultInjector:
                     return
                 await asyncio.sleep(0.5)
             await self._process(fault)
-            await asyncio.sleep(2.0)  # until the others have noticed
+            await asyncio.sleep(2.0)  # until the other brokers have noticed
 
     async def _brokers_are_whole(self) -> bool:
         living = self._stack.living("kafka")

@@ -33,7 +33,7 @@ _ORDERS = (sys.executable, "-P", "-m", "order_service")
 
 
 class KitHome:
-    """A folder below the system's temporary folder. `end` it in any case."""
+    """A folder below the system's temporary folder. Call `end` in any case."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,14 +41,14 @@ class KitHome:
 
     @classmethod
     def create(cls) -> "KitHome":
-        """A new one, owned by this process."""
+        """A new home, owned by this process."""
         home = cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
         (home.folder / _OWNER).write_text(json.dumps(ProcessIdentity.own()), encoding="utf-8")
         home.stack.create()
         return home
 
     def end(self, *, keep: bool) -> None:
-        """End every process of its stack, and remove it; with `keep` its data, logs and journals stay, and no later run removes them."""
+        """End every process of the stack, and remove the folder. With `keep` its data, logs and journals stay, also when later runs clear."""
         end_stack(self.stack)
         if keep:
             (self.folder / _OWNER).unlink(missing_ok=True)
@@ -57,7 +57,7 @@ class KitHome:
 
 
 def clear_leftovers() -> list[Path]:
-    """End the stacks and remove the folders of runs whose own process was killed; which those were."""
+    """End the stacks and remove the folders of runs whose own process was killed; returns those folders."""
     cleared = []
     for home in _ownerless():
         home.end(keep=False)
@@ -115,7 +115,7 @@ class KitStack:
 
     @property
     def record(self) -> StackRecord:
-        """What the supervisor says now; `status --json` prints it. Raises StackDidNotStart when it has said nothing yet."""
+        """The supervisor's record, as `status --json` prints it. Raises StackDidNotStart when there is none yet."""
         record = read_record(self._home.stack)
         if record is None:
             raise StackDidNotStart("the supervisor has written nothing yet")
@@ -163,7 +163,7 @@ class KitStack:
             raise StackDidNotStart(f"not ready after {_START_S:.0f} s\n{said.decode(errors='replace')}")
 
     async def ailing(self, timeout_s: float) -> list[str]:
-        """Wait until every process runs and says so, guests included; what does not, with the reason, when the time is up first."""
+        """Wait until every process, guests included, says that it runs. Returns those that don't when the time is up, with reasons."""
         deadline = time.monotonic() + timeout_s
         while (ailing := self._ailing()) and time.monotonic() < deadline:  # noqa: ASYNC110 - other processes change it
             await asyncio.sleep(0.2)
@@ -190,13 +190,13 @@ class KitStack:
                 self._guests[service] = self._start_guest(service)
 
     async def keep_guests(self) -> None:
-        """Tend them until cancelled."""
+        """Start the guests that don't run, until cancelled."""
         while True:
             self.tend_guests()
             await asyncio.sleep(_GUEST_PAUSE_S)
 
     def collect_guests(self) -> None:
-        """After the stack's end: leave no ended child uncollected."""
+        """After the stack's end, collect all children that ended."""
         for guest in self._guests.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 guest.wait(5.0)

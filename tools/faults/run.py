@@ -39,7 +39,7 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """Everything that a run knows at its end."""
+    """The results of a run."""
 
     plan: Plan
     history: History
@@ -95,7 +95,7 @@ async def run_kit(plan: Plan, home: KitHome, stack: KitStack, tell: Callable[[st
 
 
 async def _under_fire(plan: Plan, client: Client, injector: FaultInjector, noise_writer: NoiseWriter, tell: Callable[[str], None]) -> None:
-    """The load and the faults, both over at the end, and nothing left frozen."""
+    """Run the load and the faults to their end, and leave nothing frozen."""
     teller = asyncio.create_task(_tell_now_and_then(client.history, injector, tell))
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -117,7 +117,7 @@ async def _tell_now_and_then(history: History, injector: FaultInjector, tell: Ca
 
 @contextlib.asynccontextmanager
 async def _background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Go on with these until the block is left; then tell if one of them failed meanwhile."""
+    """Run these until the block is left; then report if one of them failed meanwhile."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         yield

@@ -12,12 +12,12 @@ from tools.faults.fault_injector import Done
 Blame = Literal["owner healthy", "owner hit", "broker hit"]
 _ASSIGNED = re.compile(r"^(\S+Z) .*assigned partitions: ([\d, ]+|none)\s*$", re.MULTILINE)
 _BROKER_S = 15.0
-"""How long after a broker's death a standstill is its doing."""
+"""How long after a broker's death a standstill counts as caused by it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A worker said that these partitions are its own from then on; seconds since 1970."""
+    """A worker's log line: these partitions are its own from then on; seconds since 1970."""
 
     at: float
     worker: str
@@ -40,7 +40,7 @@ class Standstill:
 
 
 def assignments(worker: str, log: str) -> list[Assignment]:
-    """What a worker's log says."""
+    """The assignments in a worker's log."""
     found = []
     for moment, listed in _ASSIGNED.findall(log):
         numbers = frozenset() if listed.strip() == "none" else frozenset(map(int, listed.split(",")))
@@ -51,7 +51,7 @@ def assignments(worker: str, log: str) -> list[Assignment]:
 def longest_standstills(
     commands: Mapping[int, ReadCommands], counting: Mapping[int, Sequence[Entry]], owners: Iterable[Assignment], done: Sequence[Done]
 ) -> dict[Blame, Standstill]:
-    """The longest of each blame."""
+    """The longest standstill of each blame."""
     owners = sorted(owners, key=lambda assignment: assignment.at)
     longest: dict[Blame, Standstill] = {}
     for partition, entries in counting.items():

@@ -13,14 +13,14 @@ _SHOWN = 20
 
 
 def verdict_of(outcome: Outcome) -> str:
-    """PASS, FAIL, or UNFINISHED when it can't be said."""
+    """PASS, FAIL, or UNFINISHED when neither can be said."""
     if outcome.unfinished is not None:
         return "UNFINISHED"
     return "PASS" if outcome.findings.clean else "FAIL"
 
 
 def as_object(outcome: Outcome) -> dict[str, Any]:
-    """Everything, with plain values."""
+    """The verdict and all figures, as plain values."""
     findings, longest = outcome.findings, outcome.standstills
     return {
         "verdict": verdict_of(outcome),
@@ -80,7 +80,7 @@ def _counts(outcome: Outcome) -> dict[str, Any]:
 
 
 def as_text(outcome: Outcome) -> str:
-    """For people."""
+    """The verdict as text."""
     told = as_object(outcome)
     counts = told["counts"]
     rows = [(name, _plain(value)) for name, value in counts.items() if name != "feed"]

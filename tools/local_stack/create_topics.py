@@ -1,7 +1,7 @@
 """Create the topics that are missing, then end: `python -m tools.local_stack.create_topics [--mend]`.
 
-With --mend also set what is wrong with those that exist: for a broker that is the stack's own. What was changed is printed, a line
-each; the last line of standard error says why not.
+With --mend also set the wrong settings of existing topics: for a broker that is the stack's own. Each change is printed on a line;
+on failure the last line of standard error says why.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""End a stack: ask its supervisor, do the work of one that was killed, and end guests that joined."""
+"""End a stack: ask its supervisor, do the work of a supervisor that was killed, and end guests."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ _SERVER_GRACE_S = 4.0
 
 
 def end_stack(folder: StackFolder) -> str:
-    """End every process of the stack in this folder, within 10 s unless something is frozen; what was done, in a sentence."""
+    """End every process of the stack in this folder, within 10 s unless something is frozen; returns what was done, in a sentence."""
     supervised = folder.is_held()
     if supervised:
         _end_supervisor(folder)
@@ -35,7 +35,7 @@ def end_stack(folder: StackFolder) -> str:
 def _end_supervisor(folder: StackFolder) -> None:
     deadline = time.monotonic() + _NAMED_S
     while folder.is_held() and time.monotonic() < deadline:
-        # A supervisor of an earlier release may not have said in the lock who it is, but it keeps a record.
+        # A supervisor of an earlier release may not have put its identity into the lock, but it keeps a record.
         recorded = read_record(folder)
         if supervisor := folder.holder() or (recorded.supervisor if recorded else None):
             end_processes([supervisor], grace_s=_SUPERVISOR_GRACE_S, children=False)
@@ -71,5 +71,5 @@ def _end_stack(record: StackRecord) -> list[int]:
 
 
 def end_guests(folder: StackFolder) -> list[int]:
-    """End all guests; their pids."""
+    """End all guests; returns their pids."""
     return end_processes([identity for _, identity in guests(folder) if identity.pid != os.getpid()], grace_s=_SERVICE_GRACE_S)

@@ -26,7 +26,7 @@ def rotate(log: Path, largest_bytes: int = LARGEST_BYTES) -> None:
 
 
 def put_aside(log: Path) -> None:
-    """Rename the log of a run that has ended to `NAME.log.1`, so that what is read there is of the run to come."""
+    """Rename the log of a run that has ended to `NAME.log.1`, so that the log holds only the run to come."""
     if log.exists():
         log.replace(log.with_name(f"{log.name}.1"))
 
@@ -52,7 +52,7 @@ class LogFollower:
         self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
     def follow(self, stop: threading.Event) -> None:
-        """Print until `stop` is set, and then what is left."""
+        """Print new lines until `stop` is set, and then the rest."""
         while not stop.wait(0.2):
             self.print_new()
         self.print_new()

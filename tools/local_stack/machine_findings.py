@@ -1,4 +1,4 @@
-"""Is this machine fit to run the stack and its embedded servers? Each finding in plain words, for `./orders doctor`."""
+"""Whether this machine is fit to run the stack and its embedded servers. Each finding in plain words, for `./orders doctor`."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ _DISK = 2 * 2**30
 
 
 def machine_findings(settings: Settings, folder: StackFolder) -> Iterator[Finding]:
-    """What the stack needs of the machine, whether or not it runs; of the servers only those that these settings leave to the stack."""
+    """Check what the stack, running or not, needs of the machine; of the servers, only those that these settings leave to the stack."""
     runs = folder.is_held()
     yield _memory(runs)
     yield _disk(folder)

@@ -1,4 +1,4 @@
-"""Ports on loopback: which are free, which the stack listens on, and what stands in their way."""
+"""Ports on loopback: which are free, which the stack listens on, and which other processes hold them."""
 
 import random
 import socket
@@ -13,7 +13,7 @@ _OWN = range(20_000, 32_000)
 
 
 def is_free(port: int, address: str = "127.0.0.1") -> bool:
-    """Could a server listen there now?"""
+    """Whether a server could listen there now."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: connections in TIME_WAIT don't count
@@ -33,7 +33,7 @@ def free_port(taken: frozenset[int] | set[int] = frozenset()) -> int:
 
 
 def accepts(port: int, address: str = "127.0.0.1", timeout_s: float = 1.0) -> bool:
-    """Does something listen there?"""
+    """Whether something listens there."""
     try:
         socket.create_connection((address, port), timeout_s).close()
     except OSError:
@@ -51,7 +51,7 @@ class Claim(NamedTuple):
 
 
 def claims(settings: Settings) -> list[Claim]:
-    """The ports that have a number of their own; all others are free ones."""
+    """The ports with a number in the settings; all others are chosen among free ones."""
     wanted = [
         Claim("the HTTP API", settings.http_port, "ORDERS_HTTP_PORT", settings.bind),
         Claim("the feed", settings.feed_port, "ORDERS_FEED_PORT", settings.bind),
@@ -64,7 +64,7 @@ def claims(settings: Settings) -> list[Claim]:
 
 
 def conflicts(wanted: list[Claim]) -> list[str]:
-    """For each port that another process has, or that is claimed twice: which, who has it, and by which setting to take another."""
+    """For each port that another process has, or that is claimed twice: the port, its holder, and the setting by which to take another."""
     found = []
     for place, claim in enumerate(wanted):
         twice = next((other for other in wanted[:place] if other.port == claim.port), None)

@@ -1,4 +1,4 @@
-"""One process of this machine with its log: started, asked how it is, ended."""
+"""One process of this machine with its log: started, probed, ended."""
 
 import http.client
 import json
@@ -22,7 +22,7 @@ class ServerFailed(Exception):
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start a process: nothing in it changes while it runs, so that it can be started again and again."""
+    """How to start a process: a Launch does not change, so that it can be used again and again."""
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Launch:
     """A folder handed over as an open descriptor: the process reaches it although its user may not enter the folders above it."""
 
     def popen(self, log: Path) -> subprocess.Popen[bytes]:
-        """Start it in a session of its own (a terminal's Ctrl-C is not for it) with its output appended to `log`."""
+        """Start the process in a session of its own (a terminal's Ctrl-C does not reach it) with its output appended to `log`."""
         log.parent.mkdir(parents=True, exist_ok=True)
         descriptors = [os.open(self.open_folder, os.O_RDONLY | os.O_DIRECTORY)] if self.open_folder else []
         arguments = [argument.replace(FOLDER, f"/proc/self/fd/{fd}") for argument in self.arguments for fd in descriptors or [-1]]
@@ -69,44 +69,44 @@ class ServerProcess:
 
     @property
     def pid(self) -> int | None:
-        """Of the living process, else None."""
+        """The process number, None when no process runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     @property
     def exit_code(self) -> int | None:
-        """Of the process that ended last; negative: ended by that signal; None while it runs or was never started."""
+        """The exit code of the process that ended last; negative: ended by that signal; None while it runs or was never started."""
         return self._process.poll() if self._process else None
 
     def start(self) -> int:
-        """Start it unless it runs; the pid."""
+        """Start the process unless it runs; returns the pid."""
         if self.pid is None:
             self._process = self.launch.popen(self.log)
         assert self._process is not None
         return self._process.pid
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal if it runs."""
+        """Send the process a signal if it runs."""
         if self._process:
             self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End it with SIGKILL, as a crash would, and wait for that."""
+        """End the process with SIGKILL, as a crash would, and wait for that."""
         if self._process:
             self._process.kill()
             self._process.wait()
 
     def ask_to_end(self) -> None:
-        """Ask it to end in order, without waiting."""
+        """Ask the process to end in order, without waiting."""
         self.signal(self.launch.stop_signal)
         self.signal(signal.SIGCONT)  # a frozen process can't end
 
     def stop(self, grace_s: float = 5.0) -> None:
-        """Ask it to end; after `grace_s` seconds end it."""
+        """Ask the process to end; kill it after `grace_s` seconds."""
         self.ask_to_end()
         self.wait_or_kill(grace_s)
 
     def wait_or_kill(self, grace_s: float) -> None:
-        """Wait for its end; after `grace_s` seconds end it."""
+        """Wait for the process's end; kill it after `grace_s` seconds."""
         if self._process is None:
             return
         try:

@@ -23,7 +23,7 @@ SCALED = ("order_aggregate", "projections")
 
 
 def command(service: str) -> tuple[str, ...]:
-    """The arguments that run a service. `-P`: a folder of the same name where the user stands is not the service."""
+    """The arguments that run a service. `-P`: a folder of that name in the user's current folder is not taken for the service."""
     return (sys.executable, "-P", "-m", MODULES[service])
 
 
@@ -38,7 +38,7 @@ class ServiceProcess:
         self._port = 0
 
     def plan(self, folder: StackFolder) -> ProcessPlan:
-        """For the supervisor."""
+        """The instance's plan for the supervisor."""
         log = folder.logs / f"{self.name}.log"
         return ProcessPlan(self.name, self._service, self._launch, self._probe, log, lambda: self._metrics)
 
@@ -67,7 +67,7 @@ class ServiceFleet:
         self._made: dict[tuple[str, int], ServiceProcess] = {}
 
     def plans(self, workers: int) -> list[ProcessPlan]:
-        """One of each, and `workers` of those that scale, in the order in which they start."""
+        """One instance of each service, and `workers` of those that scale, in the order in which they start."""
         return [
             self._process(service, number).plan(self._folder)
             for service in MODULES

@@ -1,6 +1,6 @@
 """Run the supervisor in this process: in the foreground of `up`, or as `python -m tools.local_stack.supervise` behind `up --detach`.
 
-What it runs is the stack of this project: Kafka and PostgreSQL, embedded or other people's, the topics, and the services.
+It runs the stack of this project: Kafka and PostgreSQL, embedded or run elsewhere, the topics, and the services.
 """
 
 import argparse
@@ -161,9 +161,9 @@ def _postgres_plan(settings: Settings, own: EmbeddedPostgres | None) -> ProcessP
 
 
 def _create_topics(environment: dict[str, str], *, mend: bool) -> None:
-    """In a process of its own, so that the supervisor needs no Kafka client. Raises RuntimeError with what it said last.
+    """Create the topics in a process of its own, so that the supervisor needs no Kafka client. Raises RuntimeError with its last line.
 
-    `mend`: the cluster is the stack's own, so that what an earlier release left is set right; another's is its operator's.
+    `mend`: the cluster is the stack's own, so that settings of an earlier release are corrected; another cluster is its operator's.
     """
     command = [sys.executable, "-P", "-m", "tools.local_stack.create_topics", *(["--mend"] if mend else [])]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_TOPICS_S, check=False)  # noqa: S603 our own module
@@ -174,7 +174,7 @@ def _create_topics(environment: dict[str, str], *, mend: bool) -> None:
 
 
 def main() -> int:
-    """The exit code."""
+    """Run the supervisor; returns the exit code."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--brokers", type=int)
     parser.add_argument("--workers", type=int, default=1)

@@ -41,12 +41,12 @@ class ProcessPlan:
     log: Path
     metrics: Callable[[], str | None] = lambda: None
     grace_s: float = 3.5
-    """Seconds between being asked to end and being ended."""
+    """Seconds from the request to end until the process is killed."""
 
 
 @dataclass(frozen=True)
 class WatchPlan:
-    """A server that others run: only its health is looked at."""
+    """A server that the stack does not run: only its health is looked at."""
 
     name: str
     service: str
@@ -56,13 +56,13 @@ class WatchPlan:
 
 
 class Slot(Protocol):
-    """What the supervisor moves on and tells about."""
+    """Something that the supervisor ticks and reports."""
 
     def tick(self, now: float) -> None:
         """Look, and do what is due; `now` in seconds of a clock that never goes back."""
 
     def record(self) -> ProcessRecord:
-        """For `status`."""
+        """The state for `status`."""
 
 
 class _Prober:
@@ -75,7 +75,7 @@ class _Prober:
         self._next = 0.0
 
     def forget(self) -> None:
-        """What was asked belongs to a process that has ended."""
+        """Drop the open question: it was for a process that has ended."""
         self._pending = None
         self._next = 0.0
 
@@ -91,7 +91,7 @@ class _Prober:
 
 
 class Watched:
-    """A server that others run."""
+    """A server that the stack does not run."""
 
     def __init__(self, plan: WatchPlan, pool: Executor) -> None:
         self._plan = plan
@@ -109,7 +109,7 @@ class Watched:
 
 
 class Supervised:
-    """A process of ours: started, probed, and started again when it dies, later each time."""
+    """A process of the stack: started, probed, and started again when it dies, later each time."""
 
     def __init__(self, plan: ProcessPlan, pool: Executor) -> None:
         self.plan = plan
@@ -150,7 +150,7 @@ class Supervised:
         )
 
     def leave(self, now: float) -> None:
-        """Ask it to end, and don't start it again; `tick` forces it after its grace, and sets the state `stopped` at its end."""
+        """Ask the process to end, and don't start it again; `tick` forces it after its grace, and sets the state `stopped` at its end."""
         if self._end_by is None:
             self._end_by = now + self.plan.grace_s
             if self.process:
@@ -186,7 +186,7 @@ class Supervised:
 
     def _heard(self, answer: Probed | None) -> None:
         if answer is None:
-            # Silent while it starts; later something is wrong with it, but whether to end it is for a person to say.
+            # Silence is normal while the process starts. Later something is wrong, but a person decides whether to end the process.
             heard = Probed("starting") if self.state == "starting" else Probed("waiting", f"does not answer; its log is {self.plan.log}")
         else:
             heard = answer

@@ -1,4 +1,4 @@
-"""Keeps a stack running: servers first, then topics, then the services; restarts what dies; ends everything in order."""
+"""Keeps a stack running: servers first, then topics, then the services; restarts processes that die; ends everything in order."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 _TICK_S = 0.05
 _STEP_RETRY_S = 2.0
 _PATIENCE_S = 3.0
-"""How long services wait for other people's servers; then they start, and say themselves what they miss."""
+"""How long services wait for servers that the stack does not run; then they start, and report themselves what is missing."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Stack:
-    """What to run."""
+    """What a supervisor runs: servers, steps and services."""
 
     servers: Sequence[ProcessPlan | WatchPlan]
     services: Callable[[int], Sequence[ProcessPlan]]
@@ -107,7 +107,7 @@ class Supervisor:
             slot.tick(now)
             if slot.state == "stopped":
                 del self._services[slot.plan.name]
-                self._scaled_to = 0  # its name may be wanted again
+                self._scaled_to = 0  # the worker's name may be wanted again
         self._teller.tell(self._record(), now)
 
     def _slot(self, plan: ProcessPlan | WatchPlan) -> Slot:
@@ -117,7 +117,7 @@ class Supervisor:
         return [server for server in self._servers if isinstance(server, Supervised)]
 
     def _services_may_start(self, now: float) -> bool:
-        """When all servers run and all steps are done; but other people's servers are waited for only so long."""
+        """Whether all servers run and all steps are done; servers that the stack does not run are waited for only so long."""
         if not self._services and any(server.state != "running" for server in self._own_servers()):
             return False
         self._servers_ready_at = self._servers_ready_at or now
@@ -127,7 +127,7 @@ class Supervisor:
         return bool(self._services) or everything or now - self._servers_ready_at > _PATIENCE_S
 
     def _scale(self, now: float) -> None:
-        """Make the services those of the plan: add what is missing, ask what is too many to end."""
+        """Make the services those of the plan: add what is missing, ask surplus ones to end."""
         if self._scaled_to == self._workers:
             return
         plans = {plan.name: plan for plan in self._stack.services(self._workers)}
@@ -150,7 +150,7 @@ class Supervisor:
         )
 
     def _end(self) -> None:
-        """Services first, with their guests; then the servers."""
+        """End the services first, with their guests; then the servers."""
         _log.info("stopping")
         guests_end = self._pool.submit(end_guests, self._folder)
         self._leave(list(self._services.values()))

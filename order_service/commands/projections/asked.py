@@ -34,7 +34,7 @@ def asked(question: Coroutine[Any, Any, T]) -> T:
 
 
 async def connected(settings: Settings, work: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
-    """Do this with a connection of its own."""
+    """Run `work` with a connection of its own."""
     arguments = connection_arguments(settings, "orders-projections")
     async with await AsyncConnection.connect(**arguments, autocommit=True) as connection:
         return await work(connection)

@@ -13,7 +13,7 @@ def cut(text: str | None, most: int = 200) -> str:
 
 
 def status_json(status: Status) -> dict[str, Any]:
-    """As API.md has it; `parked` and `rebuild` are added to it."""
+    """The status as API.md has it; `parked` and `rebuild` are added to it."""
     return {"live": status.live, "generations": [_generation_json(one, status) for one in status.generations]}
 
 

@@ -71,7 +71,7 @@ class OrderClient:
                 return problem
             if time.monotonic() - self._last_answer > _AWAY_S:
                 raise GatewayLost(f"{self._url} gives no useful answer ({problem}): is the stack up? `./orders status`")
-            # Not all at the same moment: the others wait, too.
+            # Not all requests try again at the same moment: the others wait, too.
             await asyncio.sleep(wait_s or pause_s * random.uniform(0.5, 1.5))  # noqa: S311  # no secret
             pause_s = min(pause_s * 2, 5.0)
 
@@ -134,7 +134,7 @@ class _Following:
                 self._away_since = None
                 self._subscribed.set()
             case Reset(reason):
-                # Records of the commands sent may have gone with the log: their outcomes can't be told any more.
+                # Records of the sent commands may be lost with the old log, so their outcomes can't be told any more.
                 raise FeedLost(f"the feed ended the subscription: {reason}")
             case Lost(detail):
                 self._lost(detail)

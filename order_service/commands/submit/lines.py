@@ -66,7 +66,7 @@ class OrderFile:
             self._raw.close()
 
     async def next(self) -> Order | BadLine | None:
-        """The next line, None at the end; many may ask at the same time. Raises OSError or EOFError for a broken gzip file."""
+        """The next line, None at the end; many tasks may ask at the same time. Raises OSError or EOFError for a broken gzip file."""
         while not self._ready:
             async with self._reading:
                 if not self._ready and not self._ended:

@@ -12,7 +12,7 @@ _FOREIGN = 100_000
 
 @dataclass
 class Counts:
-    """How many lines came to which end."""
+    """How many lines came to each end."""
 
     accepted: int = 0
     rejected: int = 0
@@ -54,7 +54,7 @@ class Outcomes:
         return len(self._order)
 
     def sent(self, command_id: str, location: str, line: int) -> None:
-        """A command was answered 202."""
+        """Note that a command was answered 202."""
         if command_id in self._early:
             self._decided(self._early.pop(command_id))
             return
@@ -63,7 +63,7 @@ class Outcomes:
         self._order[line] = sent
 
     def seen(self, command_id: str, rejected_as: str | None, position: str) -> None:
-        """The feed showed a record: `rejected_as` is its code, None for an event; `position` the feed's, this record included."""
+        """Note a record that the feed showed: `rejected_as` is its code, None for an event; `position` the feed's, this record included."""
         self._position = position
         if command_id in self._waiting:
             self._take(command_id)
@@ -74,7 +74,7 @@ class Outcomes:
             self._early.popitem(last=False)
 
     def reached(self, position: str) -> None:
-        """The feed has come this far."""
+        """Note how far the feed has come."""
         self._position = position
 
     @property
@@ -93,7 +93,7 @@ class Outcomes:
         return found
 
     def known(self, sent: Sent, position: str) -> bool:
-        """A command is known to be decided, at `position`. True when that makes it a repeat: the feed has passed it and gave no record."""
+        """Note that a command was decided, at `position`. True when it is a repeat: the feed has passed the position and gave no record."""
         if sent.line not in self._order or self._position is None or not _passed(self._position, position):
             return False
         self._take(sent.command_id)
@@ -101,11 +101,11 @@ class Outcomes:
         return True
 
     def give_up(self, sent: Sent) -> None:
-        """Stop waiting for it."""
+        """Stop waiting for the command."""
         self._take(sent.command_id)
 
     def look_again(self, sent: Sent) -> None:
-        """Not decided yet: let it wait once more."""
+        """The command is not decided yet: let it wait once more."""
         if sent.line in self._order:
             sent.since = self._clock()
             self._order.move_to_end(sent.line)

@@ -43,7 +43,7 @@ def _masked(kind: int, payload: bytes) -> bytes:
 
 
 class FeedClient:
-    """One connection. `events`: event frames that came; `closed`: the server's close code, 0 when it just left, None while it is open."""
+    """One connection. `events`: event frames that came. `closed`: the server's close code, 0 without one, None while it is open."""
 
     __slots__ = ("caught_up", "closed", "events", "last_event", "number", "rest", "socket")
 
@@ -96,10 +96,10 @@ class FeedClients:
         self._cut = False
         self._shaking_hands: dict[FeedClient, None] = {}
         self._due = [(0.0, number) for number in range(len(first_frames))]
-        """A heap: when to come, or to come again, and who."""
+        """A heap: when to connect, or to connect again, and which client."""
 
     def connect(self, timeout_s: float = 60.0, *, caught_up: bool = True) -> None:
-        """Open all, some at a time; with `caught_up` wait until each has said so. Who is refused for now comes again when it was told to.
+        """Open all, some at a time. With `caught_up` wait until each has said so. A refused client comes again when it was told to.
 
         Raises NotServed, OSError, TimeoutError.
         """
@@ -131,7 +131,7 @@ class FeedClients:
         self._selector.register(connection, selectors.EVENT_READ, client)
 
     def _greeted(self, client: FeedClient, received: bytes) -> bytes:
-        """What came after the server's greeting, once that is whole."""
+        """What came after the server's greeting, once the greeting is whole."""
         client.rest += received
         head, end, rest = client.rest.partition(_HEAD_END)
         if not end and received:
@@ -167,7 +167,7 @@ class FeedClients:
         return time.perf_counter()
 
     def receive_for(self, seconds: float) -> None:
-        """Receive for some time."""
+        """Receive for so many seconds."""
         end = time.monotonic() + seconds
         self.receive_until(lambda: time.monotonic() >= end, seconds + 5.0)
 

@@ -22,7 +22,7 @@ _KIB = 1024.0
 _SMALL = 32 * 1024
 """What the kernel holds for a client that stalls: as little as may be, so that the server notices."""
 _ENDED = (CloseCode.SLOW, 0)
-"""Who does not even read the code is cut off; that it was for being slow is for the notifier to say."""
+"""A client that does not even read the code is cut off; the notifier then tells that it was too slow."""
 _SLOW_CLOSES = "orders_feed_slow_closes_total"
 Load = Callable[[Servers, LoadSize], Awaitable[Sequence[Finding]]]
 
@@ -119,7 +119,7 @@ async def stall(servers: Servers, size: LoadSize) -> list[Finding]:
         complete = max(client.events for client in clients.clients)
         behind = sum(client.closed is None and client.events != complete for client in still)
         after_mib = (stage.notifier.memory_mib() - before) / stalled
-        # Before and after: a machine that has become slower meanwhile is not the stalled clients' doing.
+        # Measure before and after, so that a machine that became slower meanwhile is not blamed on the stalled clients.
         calm = (calm + await _p99_of_others(stage, clients, size, size.stall_s)) / 2
         slow_closes = (await stage.notifier.metrics())[_SLOW_CLOSES]
         return [
@@ -141,7 +141,7 @@ async def stall(servers: Servers, size: LoadSize) -> list[Finding]:
 
 
 async def _p99_of_others(stage: FeedStage, clients: FeedClients, size: LoadSize, seconds: float) -> float:
-    """Events at a steady rate for a while: p99 in ms of those that are read."""
+    """Send events at a steady rate for a while: p99 in ms of those that are read."""
     stage.ages_ms.clear()
     appending = asyncio.create_task(stage.append_steadily(size.stall_rate, seconds, lambda _, due: wide_event(due_ns=due)))
     await asyncio.to_thread(clients.receive_for, seconds + 0.5)
@@ -152,7 +152,7 @@ async def _p99_of_others(stage: FeedStage, clients: FeedClients, size: LoadSize,
 async def _all_received(clients: FeedClients, events: int) -> float:
     """Wait for so many events in all, 30 s at most; when that was (perf_counter).
 
-    `caught_up` does not mean that they are there: a client may come before the notifier has read what was just appended.
+    `caught_up` does not mean that the events are there: a client may come before the notifier has read what was just appended.
     """
     give_up = time.perf_counter() + 30.0
     return await asyncio.to_thread(clients.receive_until, lambda: clients.events >= events or time.perf_counter() > give_up, 60.0)
@@ -187,7 +187,7 @@ async def resume(servers: Servers, size: LoadSize) -> list[Finding]:
     async with feed_stage(servers) as stage:
         for first in range(0, size.missed, 1_000):
             await stage.log.append(event(f"bench-{number}") for number in range(first, min(first + 1_000, size.missed)))
-        await asyncio.sleep(1.0)  # the notifier reads on behind us; it is to be near the end when the client comes
+        await asyncio.sleep(1.0)  # the notifier reads the log meanwhile, and must be near its end when the client comes
         began = time.perf_counter()
         async with stage.connected([subscribe("earliest")]) as clients:
             seconds = await _all_received(clients, size.missed) - began
@@ -199,4 +199,4 @@ async def resume(servers: Servers, size: LoadSize) -> list[Finding]:
 
 
 LOADS: dict[str, Load] = {"hold": hold, "match": match, "stall": stall, "cut": cut, "resume": resume}
-"""By name."""
+"""The loads by name."""

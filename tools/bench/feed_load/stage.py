@@ -50,7 +50,7 @@ def event(customer_id: str, *, due_ns: int = 0, order_id: UUID | None = None, ve
 
 
 def wide_event(*, due_ns: int) -> Record:
-    """One of about 2,400 bytes: a rejection with a long reason."""
+    """An event of about 2,400 bytes: a rejection with a long reason."""
     command_id = uuid4()
     return CommandRejectedRecord.of(
         CommandRejected(code="bench", detail="x" * 2_000, command_type="ShipOrder"),
@@ -72,7 +72,7 @@ def age_ms(frame: bytes) -> float:
 
 
 def due_at(frame: bytes, due_ns: int) -> bytes:
-    """The same frame, of an event that was due then."""
+    """The same frame, as if its event were due at that time."""
     return _DUE.sub(b'"correlation_id":"due-%d"' % due_ns, frame)
 
 
@@ -146,7 +146,7 @@ class FeedStage:
         self.ages_ms.append(age_ms(payload))
 
     def p99_ms(self) -> float:
-        """Of the ages noted so far, which are then forgotten."""
+        """The p99 of the ages noted so far, which are then forgotten."""
         ages, self.ages_ms = self.ages_ms, []
         return percentile(ages, 0.99)
 
@@ -173,12 +173,12 @@ async def feed_stage(servers: Servers, **variables: str) -> AsyncIterator[FeedSt
 
 
 def first_events() -> Iterable[Record]:
-    """So many that every partition has begun."""
+    """Enough events that every partition has begun."""
     return (event("bench-nobody") for _ in range(_FIRST_EVENTS))
 
 
 class BareFeed:
-    """It runs, and its clients are connected."""
+    """The bare loop, running, with its clients connected."""
 
     def __init__(self, process: BenchProcess, clients: FeedClients, orders: socket.socket) -> None:
         self.process, self.clients = process, clients

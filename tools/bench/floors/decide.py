@@ -20,7 +20,7 @@ from order_aggregate.order import NoOrder, OrderState
 from order_aggregate.record_appender import encode
 
 _RECORDS = 2_000
-"""Of one fetch, as the worker takes them."""
+"""Records of one fetch, as the worker takes them."""
 
 
 class _Floor:

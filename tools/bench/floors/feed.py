@@ -26,7 +26,7 @@ class _Client(asyncio.Protocol):
         self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is none by its class
 
     def data_received(self, data: bytes) -> None:  # noqa: ARG002 - asyncio's signature
-        # A probe that only looks whether this port answers says nothing, and is no client.
+        # A probe that only checks whether this port answers says nothing, and is no client.
         self._transports.append(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature

@@ -86,7 +86,7 @@ def _ended(placed: OrderCreatedRecord, chance: random.Random) -> Record:
 
 
 class WrongPlace(Exception):
-    """A batch does not stand where its records say: someone else writes to this log."""
+    """A batch does not stand where its records say: another program writes to this log."""
 
 
 class BenchWriter:
@@ -100,7 +100,7 @@ class BenchWriter:
         self._under_way: dict[int, tuple[int, asyncio.Future[Any]]] = {}
 
     async def append(self, record: Record) -> None:
-        """Append one; it is sent when its batch is full."""
+        """Append a record, which is sent when its batch is full."""
         key = str(record.order_id).encode()
         partition = partition_of(str(record.order_id), self._partitions)
         place = str(self._next[partition]).encode()

@@ -23,7 +23,7 @@ from projections.tables.registry import TABLES
 
 FLOOR_SCHEMA = "bench_floor"
 _RECORDS = 2_000
-"""Of one fetch, as the worker takes them."""
+"""Records of one fetch, as the worker takes them."""
 Rows = dict[Key, Any]
 _SAVE = sql.SQL("update {} set next_offset = %s where partition = %s").format(sql.Identifier(FLOOR_SCHEMA, "checkpoints"))
 

@@ -39,7 +39,7 @@ class Accept:
         self._messages = [post("/orders", body) for body in order_bodies(_BODIES)]
 
     async def enter(self) -> None:
-        """Start both; the read models are made by a projections worker, as the gateway expects them."""
+        """Start the gateway and the floor; the read models are made by a projections worker, as the gateway expects them."""
         await self._servers.new_topics(COMMANDS, EVENTS)
         async with self._servers.process("projections"):
             self._gateway.start()
@@ -50,15 +50,15 @@ class Accept:
             await self._load(process, _WARM)
 
     async def measured(self) -> Sample:
-        """The gateway."""
+        """POST to the gateway."""
         return await self._load(self._gateway, self._requests)
 
     async def floor(self) -> Sample:
-        """Bare FastAPI."""
+        """POST to bare FastAPI."""
         return await self._load(self._floor, self._requests)
 
     async def leave(self) -> None:
-        """End both."""
+        """End the gateway and the floor."""
         self._gateway.stop()
         self._floor.stop()
 

@@ -1,7 +1,7 @@
 """`python -m tools.bench.parts.charts FILE FOLDER`: draws the curves of FILE as SVG pictures, two lines a picture at most.
 
-By hand: seven pictures are not worth a plotting library among the dependencies, and the text of these SVGs can be compared line by line
-from one measurement to the next.
+The pictures are drawn by hand: seven pictures are not worth a plotting library among the dependencies, and the text of these SVGs can
+be compared line by line from one measurement to the next.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def _line(across: Axis, xs: Sequence[float], ys: Sequence[float], name: str, ind
 
 
 def draw(curves: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
-    """Write a picture of each; where they are. Raises OSError."""
+    """Write a picture of each curve; returns the files. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for curve in curves:

@@ -40,7 +40,7 @@ Made = Callable[[int], Part]
 
 
 class Point(NamedTuple):
-    """At `x`, the figures by their names."""
+    """The figures at `x`, by their names."""
 
     x: float
     figures: Mapping[str, float]

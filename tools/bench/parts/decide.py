@@ -46,7 +46,7 @@ class Decide:
         return await self._round("tools.bench.floors.decide")
 
     async def leave(self) -> None:
-        """Nothing runs between rounds."""
+        """End nothing: nothing runs between rounds."""
 
     async def _round(self, module: str, *arguments: str, workers: int = 1) -> Sample:
         await self._servers.new_topics(EVENTS)

@@ -34,7 +34,7 @@ class Feed:
         self._clients = FeedClients(self._notifier.feed_port, [subscribe()] * clients)
 
     async def enter(self) -> None:
-        """Start both and connect all clients."""
+        """Start the notifier and the floor, and connect all clients."""
         allow_many_files(2 * self._count + 200)
         await self._servers.new_topics(COMMANDS, EVENTS)
         self._log = await self._opened.enter_async_context(feed_log(self._servers.settings))
@@ -46,14 +46,14 @@ class Feed:
         await self.measured()
 
     async def measured(self) -> Sample:
-        """Events through the log."""
+        """Send events through the log."""
         self._clients.expect()
         used = self._notifier.cpu_s()
         await self._log.append(event(f"bench-{number}") for number in range(self._events))
         return await self._received(self._clients, self._notifier, used)
 
     async def floor(self) -> Sample:
-        """As many frames of the same size."""
+        """Write as many frames of the same size."""
         frame = text_frame(self._clients.clients[0].last_event)
         self._bare.clients.expect()
         used = self._bare.process.cpu_s()
@@ -61,7 +61,7 @@ class Feed:
         return await self._received(self._bare.clients, self._bare.process, used)
 
     async def leave(self) -> None:
-        """End both."""
+        """End the notifier and the floor."""
         await self._opened.aclose()
 
     async def _received(self, clients: FeedClients, process: BenchProcess, used: float) -> Sample:

@@ -54,7 +54,7 @@ class PathPart:
         await self._load(min(1.0, self._seconds))
 
     async def measured(self) -> Sample:
-        """The whole path."""
+        """Time the whole path."""
         before = self._cpu_s()
         measured = await self._load(self._seconds)
         posts = self._rate * self._seconds
@@ -69,7 +69,7 @@ class PathPart:
         return own | self._servers.cpu_s()
 
     async def floor(self) -> Sample:
-        """Two hops."""
+        """Time two hops."""
         return latencies(await two_hops(self._servers.settings, self._rate, self._seconds))
 
     async def leave(self) -> None:

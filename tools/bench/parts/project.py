@@ -56,7 +56,7 @@ class Project:
         return await self._round(FLOOR_SCHEMA, "tools.bench.floors.project")
 
     async def leave(self) -> None:
-        """Nothing runs between rounds."""
+        """End nothing: nothing runs between rounds."""
 
     async def _round(self, schema: str | None, module: str, *arguments: str, workers: int = 1) -> Sample:
         processes = [self._servers.process(module, *arguments) for _ in range(workers)]
@@ -101,12 +101,12 @@ class _Applied:
         self._connection.close()
 
     def forget(self) -> None:
-        """What an earlier round left in `schema`."""
+        """Drop the schema that an earlier round left."""
         if self._schema:
             self._connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(self._schema)))
 
     def count(self) -> int:
-        """Now; 0 as long as there is no such schema."""
+        """The records that are applied now; 0 as long as there is no such schema."""
         try:
             schema = self._schema or self._one("select schema from projections.live")
             return int(self._one(sql.SQL("select sum(next_offset)::bigint from {}").format(sql.Identifier(str(schema), "checkpoints"))))

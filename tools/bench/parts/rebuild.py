@@ -74,7 +74,7 @@ class RebuildPart:
         return {"records/s": self._records / seconds}
 
     async def leave(self) -> None:
-        """Nothing runs between rounds."""
+        """End nothing: nothing runs between rounds."""
 
 
 def _say_nothing(_: str) -> None:
@@ -88,7 +88,7 @@ def _of_ended_processes() -> float:
 
 
 class _Used:
-    """CPU seconds from here on: of this process with its ended children, and of the servers. Independent of who else works here."""
+    """CPU seconds from here on: of this process with its ended children, and of the servers. Other programs' work does not count."""
 
     def __init__(self, servers: Sequence[int]) -> None:
         self._servers = servers
@@ -154,7 +154,7 @@ def _say(text: str) -> None:
 
 
 async def _written(settings: Settings, orders: int) -> int:
-    """How many records the log holds; it is written if it holds none."""
+    """How many records the log holds; the log is written if it holds none."""
     await create_topics(settings)
     reader = new_reader(settings, "bench")
     await reader.start()

@@ -43,7 +43,7 @@ class HttpConnection(asyncio.Protocol):
         return self.open and time.monotonic() < self._idle_since + _IDLE_S
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ready."""
+        """Keep the transport: requests may be sent from now on."""
         self._transport, self.open = cast(asyncio.Transport, transport), True  # uvloop's is none by its class
         self._idle_since = time.monotonic()
 
@@ -68,7 +68,7 @@ class HttpConnection(asyncio.Protocol):
         self._done(Answer(0, b""))
 
     def close(self) -> None:
-        """Let it go."""
+        """Close the connection."""
         if self._transport is not None:
             self._transport.close()
 
@@ -116,6 +116,6 @@ class HttpClient:
         return made
 
     def close(self) -> None:
-        """Let all connections go."""
+        """Close all connections."""
         for connection in self._all:
             connection.close()

@@ -60,7 +60,7 @@ async def _stack(servers: Servers) -> AsyncIterator[_Stack]:
 
 
 async def knee(servers: Servers, *, rate: float | None, seconds: float, tell: Tell) -> Sequence[Finding]:
-    """Look for the knee, or take `rate` for it; hold it for `seconds`; then ask for half as much again, and see it recover."""
+    """Look for the knee, or take `rate` for it; hold it for `seconds`; then post half as much again, and see the system recover."""
     async with _stack(servers) as stack:
         await stack.load(100, 3.0)
         found = await _search(stack, tell) if rate is None else rate
@@ -70,7 +70,7 @@ async def knee(servers: Servers, *, rate: float | None, seconds: float, tell: Te
 
 
 async def _search(stack: _Stack, tell: Tell) -> float:
-    """The highest rate, of steps of a quarter, at which every order's frame comes within a second (p99); a tenth below it."""
+    """The highest rate, of steps of a quarter, at which each order's frame comes within a second (p99); a tenth below it."""
     rate, best = float(_FIRST), float(_FIRST)
     while True:
         measured = await stack.load(rate, _STEP_S)

@@ -24,7 +24,7 @@ _CONNECTIONS = 1_000
 
 @dataclass
 class OpenLoop:
-    """Milliseconds from when a POST was due until its 202, and until its frame; and what came of the others.
+    """Milliseconds from when a POST was due until its 202, and until its frame; and the orders that went otherwise.
 
     `refused`: other answers, by status; 0: none came. `missing`: frames that did not come. `late_ms`: the most that the load
     itself was behind its schedule.
@@ -102,7 +102,7 @@ class _Load:
 
 @contextlib.asynccontextmanager
 async def _following(feed: str, frame: Callable[[bytes], None]) -> AsyncIterator[None]:
-    """Everything from now on, while the block runs."""
+    """Hand every frame from now on to `frame`, while the block runs."""
     async with connect(feed, subprotocols=["orders.v1.json"], compression=None) as connection:  # type: ignore[list-item] # a NewType of str
         await connection.send(_SUBSCRIBE)
         while b'"caught_up"' not in await connection.recv(decode=False):

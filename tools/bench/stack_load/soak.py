@@ -26,7 +26,7 @@ _LOOK_EVERY_S = 10.0
 
 @dataclass(frozen=True)
 class Growth:
-    """Of one process after the warm-up: proportional set sizes in MiB, and the slope of the line through all samples."""
+    """The growth of one process after the warm-up: proportional set sizes in MiB, and the slope of the line through all samples."""
 
     process: str
     first_mib: float
@@ -40,7 +40,7 @@ class Growth:
 
 
 def growths(samples: Sequence[tuple[float, dict[str, float]]], *, warm_up_s: float) -> list[Growth]:
-    """Of each process that every sample after the warm-up holds; `samples`: seconds since the load began, MiB by process. Pure."""
+    """The growth of each process that is in all samples after the warm-up. `samples`: seconds since the load began, MiB by process. Pure."""
     warm = [(at, sizes) for at, sizes in samples if at >= warm_up_s]
     if len(warm) < 2:
         return []
@@ -64,7 +64,7 @@ class _Watch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Look a last time."""
+        """Take a last sample, and stop."""
         self._over.set()
         self._thread.join()
 

@@ -78,7 +78,7 @@ class _Load:
         return self._measured
 
     async def _post(self, session: aiohttp.ClientSession, number: int, due: float) -> None:
-        # With a key of the client's a repeat has to be looked for: the wait as it costs most.
+        # A key of the client's own makes the gateway look for a repeat: the most costly wait.
         headers = {"Prefer": "wait=30", "Idempotency-Key": str(uuid4())} if self._wait else {}
         order = {"customer_id": f"bench-{number % 100}", **_BODY}
         async with session.post(f"{self._http}/orders", json=order, headers=headers) as answer:

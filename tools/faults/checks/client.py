@@ -1,4 +1,4 @@
-"""What the client was told against what the topics hold: invariant 1 by the 202s, the promises about keys, the answers.."""
+"""What the client was told against what the topics hold: invariant 1 by the 202s, the promises about keys, and the answers."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -8,12 +8,12 @@ from tools.faults.checks.raw_log import Command, Entry
 from tools.faults.load.workload import MARKED_BY, Sent
 
 Decided = Mapping[str, list[Entry]]
-"""By command id, its records that count."""
+"""By command id, the records that count."""
 _MARKS = tuple(MARKED_BY.values())
 
 
 def check_client(history: Iterable[Sent], commands: Iterable[Command], decided: Decided, findings: Findings) -> None:
-    """The whole history against all partitions."""
+    """Check the whole history against all partitions."""
     by_marker = _by_marker(commands)
     history = list(history)
     for sent in history:
@@ -52,7 +52,7 @@ def _answer(sent: Sent, decided: Decided, findings: Findings) -> None:
 
 
 def _effect(sent: Sent, command_ids: set[str], findings: Findings) -> None:
-    """Every attempt at one intent is one command, and an answered one is the command that was named."""
+    """Check that all attempts at one intent are one command, which is the one that the answer named."""
     if sent.ending is not None and sent.command_id not in command_ids:
         findings.add("1", f"answered with a command that is not in the topic ({sent.command_id})", sent.order_id, sent.intent.path)
     what = f"one request became several commands: {sorted(command_ids)}"
@@ -70,7 +70,7 @@ def _same_ids(history: Iterable[Sent], findings: Findings) -> None:
 
 
 def _keys(history: Iterable[Sent], by_marker: Mapping[str, set[str]], decided: Decided, findings: Findings) -> None:
-    """Under one key the command that is decided first is judged, and every other one is rejected as reused."""
+    """Check that under one key the command decided first is judged, and every other one is rejected as reused."""
     scopes: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for sent in history:
         if sent.intent.scope is not None:

@@ -1,6 +1,6 @@
 """The five tables, computed from the records that count and from nothing of the product. No I/O of its own.
 
-Where the product adds up record by record, here sums are made of the orders' final states.
+The product adds up record by record; here sums are made of the orders' final states.
 """
 
 from collections import defaultdict

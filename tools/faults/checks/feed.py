@@ -28,12 +28,12 @@ class FeedMemory:
     _seq: int = 0
 
     def begin(self) -> None:
-        """A new subscription."""
+        """Forget everything: a new subscription begins."""
         self.connections += 1
         self._seq = 0
 
     def take(self, frame: dict[str, Any]) -> None:
-        """A frame came."""
+        """Take a frame."""
         match frame["type"]:
             case "subscribed":
                 self.start = self.start or frame["position"]
@@ -93,7 +93,7 @@ def _matches(wanted: Mapping[str, str], entry: Entry) -> bool:
 def check_feed(
     name: str, wanted: Mapping[str, str], memory: FeedMemory, counting: Mapping[int, Sequence[Entry]], findings: Findings
 ) -> None:
-    """One watcher."""
+    """Check one watcher."""
     if memory.start is None:
         findings.add("7", f"{name} was never subscribed")
         return

@@ -31,17 +31,17 @@ class Violation(NamedTuple):
 
 @dataclass
 class Findings:
-    """Filled by the checks. A check that looked at nothing has not passed."""
+    """The checks' results. A check that looked at nothing has not passed."""
 
     violations: dict[str, list[Violation]] = field(default_factory=lambda: defaultdict(list))
     looked_at: Counter[str] = field(default_factory=Counter)
 
     def looked(self, check: str, times: int = 1) -> None:
-        """So many things were compared for this check."""
+        """Count so many comparisons for this check."""
         self.looked_at[check] += times
 
     def add(self, check: str, what: str, order_id: str | None = None, place: str | None = None) -> None:
-        """Something is not as it must be."""
+        """Note a violation."""
         self.violations[check].append(Violation(check, what, order_id, place))
 
     def expect(self, check: str, holds: bool, what: str, order_id: str | None = None, place: str | None = None) -> None:

@@ -35,7 +35,7 @@ class Read(NamedTuple):
 def check_letters(
     written: Sequence[Written], letters: Iterable[RawRecord], read: Read, samples: Sequence[Sample], findings: Findings
 ) -> None:
-    """All dead letters against all unreadable records."""
+    """Check all dead letters against all unreadable records."""
     found = _by_place(letters, findings)
     originals = {_place(COMMANDS, r): r for commands in read.commands.values() for r in commands.garbage}
     originals |= {_place(EVENTS, r): r for log in read.logs.values() for r in log.garbage}
@@ -84,7 +84,7 @@ def _passed_only_then(place: Place, letter_ms: int, read: Read, samples: Sequenc
 
 
 def _nothing_else(written: Sequence[Written], garbage: Iterable[RawRecord], read: Read, findings: Findings) -> None:
-    """Unreadable records were written by hand, and everything that was written by hand met its fate."""
+    """Check that unreadable records were written by hand, and that everything written by hand met its fate."""
     by_hand: dict[tuple[bytes | None, bytes | None], Written] = {(thing.key, thing.value): thing for thing in written}
     for record in garbage:
         thing = by_hand.get((record.key, record.value))

@@ -15,11 +15,11 @@ _MARK = {"CreateOrder": "reference", "ShipOrder": "tracking_number", "CancelOrde
 _WRITTEN = {"OrderCreated": 2}
 """The version that is written, where it is not 1."""
 _FREE = {"detail"}
-"""Texts for people: that they are there is all that is promised."""
+"""Texts for people: only their presence is promised."""
 
 
 def check_log(commands: ReadCommands, log: ReadLog, findings: Findings) -> None:
-    """One partition of both topics."""
+    """Check one partition of both topics."""
     firsts = commands.firsts()
     _one_record_each(firsts, log.counting, findings)
     _versions(log.counting, findings)
@@ -72,7 +72,7 @@ def _ids(counting: list[Entry], findings: Findings) -> None:
 
 
 def _decided_alike(log: ReadLog, findings: Findings) -> None:
-    """A void record of a command that has another: the same code decided it again, so the bytes are the same."""
+    """Check void records of commands with another record: the same code decided again, so the bytes are the same."""
     values = {entry.envelope["command_id"]: entry.value for entry in log.counting}
     for record in log.void:
         message = json_object(record.value) or {}
@@ -83,7 +83,7 @@ def _decided_alike(log: ReadLog, findings: Findings) -> None:
 
 
 def _decisions(firsts: dict[str, Command], counting: list[Entry], findings: Findings) -> None:
-    """Every record against the rules as the kit has them, on the state that the records before it give."""
+    """Check every record against the rules as the kit has them, on the state that the records before it give."""
     model = Model()
     for entry in counting:
         command = firsts.get(entry.envelope["command_id"])
@@ -130,7 +130,7 @@ class Model:
         return {**envelope, "type": "CommandRejected", "schema_version": 1, "version": version, "data": data}
 
     def apply(self, entry: Entry) -> None:
-        """The record that the log has; also when it is not the expected one, so that one fault is told once."""
+        """Take the record that the log has, also when it is not the expected one, so that one fault is told once."""
         envelope = entry.envelope
         if envelope.get("key_hash"):
             self.keys.add(envelope["key_hash"])
@@ -141,7 +141,7 @@ class Model:
             order.version, order.status = envelope["version"], {"OrderShipped": "shipped"}.get(envelope["type"], "cancelled")
 
     def _code(self, message: dict[str, Any], order: _Order | None) -> str | None:
-        """Why it is refused, None when it is not."""
+        """The code with which the command is refused, None when it is not."""
         if message.get("key_hash") in self.keys:
             return "idempotency_key_reused"
         mark = message["data"].get(_MARK.get(message["type"], ""))

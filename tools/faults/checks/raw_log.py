@@ -1,4 +1,4 @@
-"""The raw bytes of both topics, read by the letter of the design and by nothing of the product. No I/O of its own."""
+"""The raw bytes of both topics, read as the design says, without code of the product. No I/O of its own."""
 
 import json
 import uuid
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
     @property
     def place(self) -> str:
-        """For people."""
+        """The place as text."""
         return f"order-events/{self.partition}/{self.offset}"
 
     @property
@@ -46,7 +46,7 @@ class Command(NamedTuple):
 
     @property
     def place(self) -> str:
-        """For people."""
+        """The place as text."""
         return f"order-commands/{self.partition}/{self.offset}"
 
 
@@ -92,7 +92,7 @@ def read_log(records: Iterable[RawRecord]) -> ReadLog:
 
 
 def read_commands(records: Sequence[RawRecord], partitions: int) -> ReadCommands:
-    """A command counts as one if both its ids are canonical UUIDs, its key is its order, and its partition the order's."""
+    """A record counts as a command if both its ids are canonical UUIDs, its key is its order, and its partition the order's."""
     read = ReadCommands()
     for record in records:
         message = json_object(record.value)
@@ -111,7 +111,7 @@ def read_commands(records: Sequence[RawRecord], partitions: int) -> ReadCommands
 
 
 def is_uuid(text: object) -> bool:
-    """A canonical lower-case UUID?"""
+    """Whether the text is a canonical lower-case UUID."""
     try:
         return isinstance(text, str) and str(uuid.UUID(text)) == text
     except ValueError:
@@ -119,7 +119,7 @@ def is_uuid(text: object) -> bool:
 
 
 def json_object(value: bytes | None) -> dict[str, Any] | None:
-    """The JSON object that these bytes are, None when they are none."""
+    """The JSON object that these bytes are, None when they are no such object."""
     try:
         message = json.loads(value or b"")
     except ValueError:

@@ -31,7 +31,7 @@ from {schema}.checkpoints c order by c.partition
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What a partition's tables came to in one snapshot of the database, with the checkpoint in the same snapshot."""
+    """The sums of a partition's tables in one snapshot of the database, with the checkpoint in the same snapshot."""
 
     next_offset: int
     history: int
@@ -68,7 +68,7 @@ async def _schema(connection: AsyncConnection[Any]) -> str:
 
 
 class Sampler:
-    """Looks at the tables now and then, whatever goes on."""
+    """Takes samples of the tables now and then during a run."""
 
     def __init__(self, url: str, *, every_s: float) -> None:
         self.samples: list[Sample] = []

@@ -26,7 +26,7 @@ class TopicUnreadable(Exception):
 
 
 class TopicCopy:
-    """All records of a topic as far as it was read; `read_on` goes on where the last one ended."""
+    """All records of a topic as far as it was read; `read_on` goes on where the last call ended."""
 
     def __init__(self, servers: str, topic: str, partitions: int) -> None:
         self.topic = topic
@@ -34,7 +34,7 @@ class TopicCopy:
         self._servers = servers
 
     async def read_on(self) -> int:
-        """Read up to the end that the topic has now; how many records came. Raises TopicUnreadable."""
+        """Read up to the end that the topic has now; returns how many records came. Raises TopicUnreadable."""
         before = len(self)
         for attempt in range(_TRIES):
             try:

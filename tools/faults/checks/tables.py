@@ -16,7 +16,7 @@ _TOLD = 20
 
 
 def check_tables(partition: int, checkpoint: int, tables: Mapping[str, list[Row]], counting: Sequence[Entry], findings: Findings) -> None:
-    """One partition's rows, all of them."""
+    """Check all of one partition's rows."""
     expected = expected_rows(entry for entry in counting if entry.offset < checkpoint)
     for table, rows in tables.items():
         found = keyed(table, rows)
@@ -42,7 +42,7 @@ def _differences(expected: Rows, found: Rows) -> Iterable[tuple[str, str | None,
 
 
 def check_samples(partition: int, samples: Iterable[Sample], counting: Sequence[Entry], findings: Findings) -> None:
-    """Each sample's sums against the records below the checkpoint of the same snapshot."""
+    """Check each sample's sums against the records below the checkpoint of the same snapshot."""
     running = RunningSums(counting)
     for sample in sorted(samples, key=lambda sample: sample.partitions[partition].next_offset if partition in sample.partitions else -1):
         found = sample.partitions.get(partition)
@@ -60,7 +60,7 @@ def check_samples(partition: int, samples: Iterable[Sample], counting: Sequence[
 
 
 class RunningSums:
-    """The sums that the log comes to, checkpoint by checkpoint; asked in rising order."""
+    """The sums of the log's records up to a checkpoint; ask for checkpoints in rising order."""
 
     def __init__(self, counting: Sequence[Entry]) -> None:
         self._counting = counting
@@ -70,7 +70,7 @@ class RunningSums:
         self._revenue = Decimal(0)
 
     def at(self, checkpoint: int) -> Sums:
-        """Everything below this offset."""
+        """The sums of everything below this offset."""
         end = bisect_left(self._counting, checkpoint, key=lambda entry: entry.offset)
         for entry in self._counting[self._done : end]:
             self._take(entry)

@@ -1,4 +1,4 @@
-"""The client: sends at a bounded rate, and repeats what was answered ambiguously, under the same key, until it is answered."""
+"""The client: sends at a bounded rate. An ambiguous answer makes it repeat the request, under the same key, until it is answered."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ _REQUEST_S = 12.0
 """Longest wait for one answer."""
 _IN_FLIGHT = 150
 NOT_SENT = aiohttp.ClientConnectorError.__name__
-"""What is said of an attempt that no gateway heard."""
+"""The word for an attempt that no gateway received."""
 _LOST_ANSWERS = (aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -34,7 +34,7 @@ class Client:
         self._failure: BaseException | None = None
 
     async def run(self, seconds: float, *, patience_s: float) -> None:
-        """Send for `seconds`, then wait `patience_s` at most until everything is answered; what is left then is given up."""
+        """Send for `seconds`, then wait `patience_s` at most until everything is answered; requests without an answer then are given up."""
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=_REQUEST_S)) as session:
             try:
@@ -55,7 +55,7 @@ class Client:
             task = asyncio.create_task(self._until_answered(session, self.history.begin(self._workload.next())))
             self._open.add(task)
             task.add_done_callback(self._done)
-            # Behind time (all slots were taken): go on from now, at the same rate.
+            # When behind time (all slots were taken), go on from now, at the same rate.
             due = max(due + 1 / self._rate, time.monotonic() - 1.0)
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -76,14 +76,14 @@ class Client:
         try:
             while not await self._once(session, sent):
                 if sent.key is None and sent.attempts[-1].said != NOT_SENT:
-                    return  # whether it was taken is unknown, and sending it again would be another command
+                    return  # it is unknown whether the command was taken, and sending it again would be another command
                 await asyncio.sleep(pause_s * self._random.uniform(0.5, 1.5))
                 pause_s = min(2 * pause_s, 3.0)
         finally:
             self.history.over(sent)
 
     async def _once(self, session: aiohttp.ClientSession, sent: Sent) -> bool:
-        """Send it; whether that settled it."""
+        """Send the request once; returns whether that settled it."""
         gateway, begun = self._random.choice(self._gateways), time.time()
         try:
             async with session.post(gateway + sent.intent.path, json=sent.intent.body, headers=_headers(sent)) as response:

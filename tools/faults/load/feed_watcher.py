@@ -20,7 +20,7 @@ Filter = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Habit:
-    """How someone watches. `wanted`: the filter, asked for once; None: not known yet.
+    """How a client watches. `wanted`: the filter, asked for once; None: not known yet.
 
     `begins_s`: joins so long after the load began. `restless_s`: hangs up by itself about that often, whatever comes.
     """
@@ -78,7 +78,7 @@ def _frame(text: str | bytes) -> dict[str, Any]:
 
 
 def audience(feeds: Sequence[str], *, seed: int, seconds: float, an_order: Callable[[], str | None]) -> list[FeedWatcher]:
-    """Who watches a run of so many seconds. `an_order`: an order that is being worked on, None while there is none."""
+    """The watchers of a run of so many seconds. `an_order`: an order that is being worked on, None while there is none."""
 
     def of_an_order() -> Filter | None:
         order_id = an_order()

@@ -41,7 +41,7 @@ class NoiseWriter:
         self._count = 0
 
     async def run(self, seconds: float) -> None:
-        """Write for so long."""
+        """Write for so many seconds."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             await self._write(self._next())
@@ -69,7 +69,7 @@ class NoiseWriter:
         return Written(COMMANDS, here, order_id.encode(), self._command(order_id, {"reason": 7}), "invalid_command")
 
     def _void(self) -> Written:
-        """An envelope that is perfect but for the place, as one of a worker that lost its partition."""
+        """An envelope that is valid except for its place, like one from a worker that lost its partition."""
         order_id, command_id = self._uuid(), uuid.UUID(self._uuid())
         envelope = {
             "id": str(uuid.uuid5(command_id, "record")),

@@ -54,7 +54,7 @@ class Workload:
         self._orders.append(order_id)
 
     def next(self) -> Intent:
-        """The next thing that is wanted."""
+        """The next request that the client wants."""
         draw = self._random.random()
         if draw < 0.12 and self._keyed:
             return self._random.choice(self._keyed)
@@ -90,7 +90,7 @@ class Workload:
         return body
 
     def _change(self) -> Intent:
-        # The newest orders most often: their creation may not even be decided.
+        # Take the newest orders most often: their creation may not even be decided.
         known = list(self._orders)
         order_id = known[-1 - min(int(self._random.expovariate(0.1)), len(known) - 1)]
         if self._random.random() < 0.05:
@@ -115,7 +115,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request. Times in seconds since 1970; `said` is a status, or why there was none."""
+    """One request. Times in seconds since 1970; `said` is the answer's status, or why there was no answer."""
 
     gateway: str
     sent_at: float
@@ -127,7 +127,7 @@ class Attempt:
 class Sent:
     """An intent that was sent, until it was answered or given up.
 
-    `key`: the one that was used last, which the gateway may have given. `ending`: what the answer said of the command, None
+    `key`: the key that was used last, which the gateway may have given. `ending`: what the answer said of the command, None
     without an answer. `refused`: an answer that no valid request should get.
     """
 
@@ -150,13 +150,13 @@ class History:
         self._journal = journal
 
     def begin(self, intent: Intent) -> Sent:
-        """Something is about to be sent."""
+        """Note that a request is about to be sent."""
         sent = Sent(intent, intent.key)
         self.sent.append(sent)
         return sent
 
     def over(self, sent: Sent) -> None:
-        """It was answered or given up."""
+        """Note that a request was answered or given up."""
         if self._journal is not None:
             self._journal.write(json.dumps(_line(sent)) + "\n")
 

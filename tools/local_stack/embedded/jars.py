@@ -85,7 +85,7 @@ def pom_fingerprint() -> str:
 
 
 def direct_coordinates() -> set[str]:
-    """`group:artifact:version` of what pom.xml itself asks for."""
+    """`group:artifact:version` of the jars that pom.xml itself asks for."""
     dependencies = ElementTree.parse(POM).getroot().iterfind("m:dependencies/m:dependency", _POM_NAMESPACE)  # noqa: S314 our own file
     return {
         ":".join(dependency.findtext(f"m:{part}", "", _POM_NAMESPACE) for part in ("groupId", "artifactId", "version"))
@@ -106,7 +106,7 @@ def _describe(jar: Path, root: Path) -> Jar:
 
 
 class JarsUnavailable(Exception):
-    """A jar could not be had; the text says which, why, and what to do."""
+    """A jar could not be fetched; the text says which, why, and what to do."""
 
 
 def default_repository_url() -> str:

