@@ -38,7 +38,7 @@ _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 class NotAcknowledged(Exception):
-    """The broker did not say that it has the command. It may have it all the same."""
+    """The broker did not say that it has the command. The broker may have it all the same."""
 
 
 class CommandTooLarge(Exception):

@@ -37,7 +37,7 @@ CANCEL = CommandKind("CancelOrder", "/orders/{order_id}/cancel", CancelOrder, Ca
 
 
 class Sender(NamedTuple):
-    """Who sends a command, under which Idempotency-Key (one was made up for a client that sent none), and when."""
+    """The sender of a command, its Idempotency-Key (made up for a client that sent none), and the time."""
 
     caller: str
     key: str

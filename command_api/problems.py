@@ -71,7 +71,7 @@ def header_fault(name: str, detail: str) -> Fault:
 
 
 def invalid(faults: Sequence[Fault]) -> Problem:
-    """The answer to a request that is not shaped as it must be. It lists the first MAX_FAULTS and counts the others."""
+    """The answer to a request that is not shaped as it must be. The answer lists the first MAX_FAULTS and counts the others."""
     first = faults[0]
     rest = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     where = first["pointer"][:_SHOWN] + ": " if first["pointer"] else ""

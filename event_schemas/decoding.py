@@ -25,7 +25,7 @@ _UNKNOWN_TIME = "1970-01-01T00:00:00Z"
 
 
 class Unreadable(ValueError):
-    """The bytes are no message of ours; the text says why. They belong among the dead letters."""
+    """The bytes are no message of ours; the text says why. Such bytes belong among the dead letters."""
 
 
 class NewerSchema(Exception):

@@ -12,7 +12,7 @@ from gateway.problems import refusal
 
 
 def direct_routes(routers: Iterable[APIRouter]) -> list[DirectRoute]:
-    """Those routes of these routers that can be served directly."""
+    """The routes of these routers that can be served directly."""
     return [route for router in routers for route in router.routes if isinstance(route, DirectRoute)]
 
 

@@ -152,23 +152,23 @@ class GatewayProtocol(HttpToolsProtocol):
     # What the parser finds in it
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Note that a request begins."""
         super().on_message_begin()
         self._begun = True
         self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; a trailer is none (RFC 9110, 6.5.1), and is dropped."""
+        """Take a header. A trailer is no header (RFC 9110, 6.5.1), and is dropped."""
         if self._taken is not None:
             super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body has come."""
+        """Take a part of the body."""
         self._since_body = 0
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
-        """A head has ended. One that offers another protocol comes a second time, without the offer."""
+        """Take the end of a head. A head that offers another protocol comes a second time, without the offer."""
         if self._is_offer():
             return
         # What was not counted of it lies within one slice.
@@ -183,7 +183,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
-        """A request has ended: the next byte begins the next head."""
+        """Take the end of a request: the next byte begins the next head."""
         if self._is_offer():
             return
         super().on_message_complete()
@@ -196,7 +196,7 @@ class GatewayProtocol(HttpToolsProtocol):
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     def on_response_complete(self) -> None:
-        """A request was answered; what waited for that has its turn."""
+        """Go on with what waited for this answer."""
         was_last = not self.pipeline
         # Nothing more is read while requests wait behind the next one: each answer would let another piece in.
         self.flow.held = len(self.pipeline) > 1 and bool(self._unparsed)

@@ -129,7 +129,7 @@ def _not_open(state: ShippedOrder | CancelledOrder | NoOrder) -> Rejection:
 
 
 def evolve(state: OrderState, record: Record) -> OrderState:
-    """The order after a record. It accepts every record, since it already happened."""
+    """The order after a record. Every record is accepted, since it already happened."""
     match record:
         case OrderCreatedRecord(data=data):
             return CreatedOrder(record.version, data.customer_id, data.ordered_at, data.currency, data.units, data.total)

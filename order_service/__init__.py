@@ -1,4 +1,4 @@
-"""The command line for operators. It needs no checkout; `tools` builds on its doors."""
+"""The command line for operators. This package needs no checkout; `tools` builds on its doors."""
 
 DOORS: list[str] = [
     "order_service.cli",

@@ -50,7 +50,7 @@ class Place:
 
 @dataclass(frozen=True)
 class RawRecord:
-    """The bytes of a record, whoever wrote them."""
+    """The bytes of a record before it is appended, readable or not."""
 
     key: bytes | None
     value: bytes | None

@@ -40,7 +40,7 @@ class FetchApp(faust.App):
         return self.producer._producer
 
     def _create_directories(self) -> None:
-        """None: our tables live in PostgreSQL, our state in the log."""
+        """Create nothing: our tables live in PostgreSQL, our state in the log."""
 
 
 def hardened_app(settings: Settings, *, app_id: str, topic: str, store: str = "memory://", pace_s: float = 0.0) -> FetchApp:
@@ -57,7 +57,7 @@ def hardened_app(settings: Settings, *, app_id: str, topic: str, store: str = "m
         broker_credentials=_credentials(settings),
         store=store,
         loghandlers=[],
-        web_enabled=False,  # its server binds every address and serves tables to anyone (29)
+        web_enabled=False,  # its server binds every address and serves tables without authentication (29)
         topic_allow_declare=False,  # topics are the project's, made with the right settings (20)
         topic_disable_leader=True,
         table_standby_replicas=0,  # one assignor for all workers of a group (31)

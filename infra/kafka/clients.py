@@ -104,7 +104,7 @@ def new_reader(settings: Settings, client_id: str) -> AIOKafkaConsumer:
 def new_piece_reader(settings: Settings, client_id: str, *, wait_ms: int = 50) -> AIOKafkaConsumer:
     """A reader that fetches little at a time: partitions take short turns, and what is fetched ahead stays small. Not started.
 
-    `wait_ms`: how long the broker may hold a fetch at the log's end. It answers one request of a connection after the other, so
+    `wait_ms`: how long the broker may hold a fetch at the log's end. The broker answers a connection's requests one after the other, so
     a reader that goes from range to range waits that long.
     """
     return AIOKafkaConsumer(

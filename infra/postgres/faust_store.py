@@ -61,7 +61,7 @@ class PostgresStore(base.Store):
 
 
 class ProjectionTable(faust.Table, Generic[RowT]):
-    """One table of a read model. It belongs to one agent, which takes fetches one at a time."""
+    """One table of a read model. The table belongs to one agent, which takes fetches one at a time."""
 
     def __init__(self, app: faust.App, definition: TableDefinition[RowT]) -> None:
         super().__init__(app, name=definition.name, store=STORE_URL)

@@ -110,7 +110,7 @@ def key_of_row(definition: TableDefinition[RowT], row: RowT) -> Key:
 async def load_rows(
     connection: AsyncConnection[Any], definition: TableDefinition[RowT], schema: str, keys: Sequence[Key]
 ) -> list[tuple[Key, RowT]]:
-    """Those of the rows with these keys that exist."""
+    """The existing rows among these keys."""
     return await asked_rows(definition, await ask_rows(connection, definition, schema, keys)) if keys else []
 
 
@@ -122,7 +122,7 @@ async def ask_rows(
 
 
 async def asked_rows(definition: TableDefinition[RowT], asked: AsyncCursor[Any]) -> list[tuple[Key, RowT]]:
-    """Those of the rows asked for that exist."""
+    """The existing rows among those asked for."""
     rows = [definition.row(*values) for values in await asked.fetchall()]
     return [(key_of_row(definition, row), row) for row in rows]
 

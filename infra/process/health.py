@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class Health:
-    """What a process says of itself. It is ready only when running; waiting means alive, with a reason and what to do."""
+    """What a process says of itself. The process is ready only when running; waiting means alive, with a reason and what to do."""
 
     def __init__(self, service: str) -> None:
         self.service = service

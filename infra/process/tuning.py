@@ -49,7 +49,7 @@ class TooFewFiles(Exception):
 
 
 def allow_many_files(at_least: int = 0) -> None:
-    """As many open files as this user may have, here and in processes started from now on. Raises TooFewFiles below `at_least`.
+    """Allow as many open files as this user may have, here and in processes started from now on. Raises TooFewFiles below `at_least`.
 
     The usual soft limit, 1,024, is for programs that use `select`.
     """

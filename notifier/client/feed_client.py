@@ -54,7 +54,7 @@ class FeedClient:
 
     @property
     def position(self) -> str | None:
-        """Of the item handed out last: where a client that has dealt with it goes on. None while a snapshot is not complete."""
+        """The position of the last item: where a client that has dealt with the item goes on. None while a snapshot is not complete."""
         return self._following.position
 
     async def __aenter__(self) -> Self:

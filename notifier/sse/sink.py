@@ -99,7 +99,7 @@ class SseSink:
         self._relieved.set()
         self._farewell: asyncio.TimerHandle | None = None
         self.closed_with = LOST
-        """As a websocket would have been closed."""
+        """The close code that a websocket would have had."""
         self.open = True
         """Whether frames still reach the client."""
         self._put(retry(retry_ms()))
@@ -143,7 +143,7 @@ class SseSink:
             self._finish(code)
 
     def gone(self) -> None:
-        """The client has left, or the response is through: nothing more leaves."""
+        """Send nothing more: the client has left, or the response is complete."""
         self._waiting.clear()
         self._waiting_bytes = self._leaving_bytes = 0
         self._finish(self.closed_with)
@@ -151,7 +151,7 @@ class SseSink:
             self._farewell.cancel()
 
     def _finish(self, code: int) -> None:
-        """Nothing more is taken; what waits may still leave."""
+        """Take nothing more; what waits may still leave."""
         if self.open:
             self.open, self.closed_with = False, code
             self._farewell = asyncio.get_running_loop().call_later(_FAREWELL_S, self._abort)

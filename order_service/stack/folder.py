@@ -36,7 +36,7 @@ class StackFolder:
         self._lock = self._run / "lock"
 
     def create(self) -> None:
-        """Make the folders. They hold a password and data: only their owner may look into `run`, PostgreSQL sees to its own."""
+        """Make the folders. The folders hold a password and data: only their owner may look into `run`, PostgreSQL sees to its own."""
         for folder in (self.home, self.logs, self.postgres, self.kafka):
             folder.mkdir(parents=True, exist_ok=True)
         self._run.mkdir(mode=0o700, exist_ok=True)

@@ -76,7 +76,7 @@ def read_record(folder: StackFolder) -> StackRecord | None:
 
 
 def is_silent(folder: StackFolder) -> bool:
-    """Whether the supervisor has not touched its record for 10 s. It does so every second, unless it is frozen."""
+    """Whether the supervisor has not touched its record for 10 s. The supervisor does so every second, unless it is frozen."""
     try:
         return time.time() - folder.record.stat().st_mtime > _SILENT_S
     except FileNotFoundError:

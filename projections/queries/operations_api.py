@@ -1,4 +1,4 @@
-"""`GET /operations/projections`: the generations and how far a rebuild is, for dashboards and scripts. It only reads."""
+"""`GET /operations/projections`: the generations and how far a rebuild is, for dashboards and scripts. The endpoint only reads."""
 
 from typing import Annotated, Any
 

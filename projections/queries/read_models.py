@@ -98,7 +98,7 @@ class ReadModels:
             await self._watch.wait(wanted.next_offsets, left)
 
     async def _answer(self, query: Query[T], wanted: Position | None) -> _Look[T]:
-        """One look, within ANSWER_S. It runs in a task of its own, because a frozen PostgreSQL can't even be interrupted.
+        """One look, within ANSWER_S. The look runs in a task of its own, because a frozen PostgreSQL can't even be interrupted.
 
         Once its turn has come, the task is not interrupted: cut off between a connection and its pool, it could take the connection
         with it.

@@ -57,7 +57,7 @@ def _newest_ready(known: Sequence[Generation]) -> str | None:
 
 
 async def _last_live(connection: AsyncConnection[Any]) -> str | None:
-    """Of the generations that still exist, the one that was live before the present one."""
+    """The generation that was live before the present one, if it still exists; else the one before that."""
     statement = (
         "select from_schema from projections.promotions join projections.generations on from_schema = schema "
         "where schema not in (select schema from projections.live) order by number desc limit 1"

@@ -63,7 +63,7 @@ class Stopped:
 
 
 def work(share: Share, told: Connection) -> None:
-    """Fill partitions that no other worker fills: the main of a worker's process. It ends with its parent, however that ended."""
+    """Fill partitions that no other worker fills: the main of a worker's process. The process ends with its parent, however that ended."""
     # Ctrl-C reaches every process of the terminal; the one that started this one answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -149,7 +149,7 @@ class RebuildStopped(Exception):
 
 
 class Fleet:
-    """Workers in processes of their own. They end with this one, however it ends."""
+    """Workers in processes of their own. The workers end with this process, however it ends."""
 
     def __init__(self, share: Share, workers: int, reached: Callable[[Reached], None]) -> None:
         rate = None if share.rate is None else share.rate / workers
@@ -226,7 +226,7 @@ class Fleet:
 
 
 def _turned(targets: dict[int, int], number: int, workers: int) -> dict[int, int]:
-    """The same partitions, begun elsewhere: each worker finds one of its own at once."""
+    """The same partitions in another order, so that each worker finds a free one at once."""
     order = list(targets)
     start = len(order) * number // workers
     return {partition: targets[partition] for partition in order[start:] + order[:start]}

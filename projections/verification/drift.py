@@ -73,7 +73,7 @@ def text_key(key: Key) -> TextKey:
 async def drifted_rows(
     connection: AsyncConnection[Any], definition: TableDefinition[RowT], schema: str, expected: Sequence[RowT], partition: int
 ) -> list[Drift]:
-    """Those of these rows that are missing or hold something else."""
+    """The rows among these that are missing or hold something else."""
     found: list[Drift] = []
     for start in range(0, len(expected), _AT_ONCE):
         piece = expected[start : start + _AT_ONCE]

@@ -31,7 +31,7 @@ class Part(Protocol):
 
     @property
     def name(self) -> str:
-        """As the user names it."""
+        """The part's name on the command line."""
         ...
 
     @property

@@ -28,7 +28,7 @@ BOTH = (COMMANDS, EVENTS)
 
 
 class Servers:
-    """Both servers, as a context. `environment` makes a process one of theirs, `settings` say the same to this one."""
+    """Both servers, as a context. `environment` makes a started process use the servers, `settings` make this process use them."""
 
     def __init__(self, home: BenchHome, jar_folder: Path, *, partitions: int = 12) -> None:
         self.home = home

@@ -182,7 +182,7 @@ class KitStack:
         request_scale(self._home.stack, ScaleRequest(workers=workers))
 
     def tend_guests(self) -> None:
-        """Start the guests that don't run. They end with the stack."""
+        """Start the guests that don't run. The guests end with the stack."""
         for service in self._guest_ports:
             guest = self._guests.get(service)
             if guest is None or guest.poll() is not None:

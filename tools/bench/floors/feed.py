@@ -1,7 +1,7 @@
 """The floor of `feed`: writes a ready frame to every socket, as often as it is told to.
 
 Clients connect to the HTTP port, say something and are never greeted. On the feed's port comes the order: for how many clients, how many
-events, how long the frame is, and the frame. It is carried out as soon as so many clients are there.
+events, how long the frame is, and the frame. The order is carried out as soon as so many clients are there.
 """
 
 import asyncio

@@ -40,7 +40,7 @@ class Growth:
 
 
 def growths(samples: Sequence[tuple[float, dict[str, float]]], *, warm_up_s: float) -> list[Growth]:
-    """The growth of each process that is in all samples after the warm-up. `samples`: seconds since the load began, MiB by process. Pure."""
+    """The growth of each process that is in all samples after the warm-up. `samples`: seconds since load began, MiB by process. Pure."""
     warm = [(at, sizes) for at, sizes in samples if at >= warm_up_s]
     if len(warm) < 2:
         return []

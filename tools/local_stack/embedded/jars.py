@@ -1,6 +1,6 @@
 """The broker's jars: which ones, by the lock, and how they come to this machine, byte for byte.
 
-`python -m tools.local_stack.embedded.jars` makes jars.lock from pom.xml. It is for developers, and needs mvn, which decides what
+`python -m tools.local_stack.embedded.jars` makes jars.lock from pom.xml. The command is for developers, and needs mvn, which decides what
 belongs together.
 """
 

@@ -101,7 +101,7 @@ class EmbeddedPostgres:
             raise
 
     def launch(self) -> Launch:
-        """How to start the server now, for a caller that keeps the process; call `prepare` first. Raises ServerFailed while another one runs."""
+        """How to start the server now, for a caller that keeps the process; after `prepare`. Raises ServerFailed while another one runs."""
         assert self.process is not None
         remove_stale_lock(self.folder / "data")
         return self.process.launch
