@@ -48,7 +48,7 @@ class KitHome:
         return home
 
     def end(self, *, keep: bool) -> None:
-        """End every process of the stack, and remove the folder. With `keep` its data, logs and journals stay, also when later runs clear."""
+        """End every process of the stack, and remove the folder. With `keep` its data, logs and journals stay, and no run removes them."""
         end_stack(self.stack)
         if keep:
             (self.folder / _OWNER).unlink(missing_ok=True)
