@@ -1,4 +1,4 @@
-"""Waiting for what becomes of a command. What knows outcomes is handed in; the gateway has it."""
+"""Waiting for a command's outcome. The gateway hands in what knows outcomes."""
 
 import asyncio
 from collections.abc import Coroutine

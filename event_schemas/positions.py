@@ -1,6 +1,6 @@
 """Tokens for places in the log: opaque to clients, the same on every instance, good for ever on the same log.
 
-A position means "everything up to and including it". A position names one partition (a write's) or all of them (a read's, the
+A position means "everything up to and including it". Each names one partition (a write's) or all of them (a read's, the
 feed's), and carries a digest of the log it belongs to, so that a token from a replaced log is noticed.
 """
 

@@ -18,8 +18,8 @@ class UpcasterGap(Exception):
 
 
 def _placed_before_channels_were_asked(data: Data) -> Data:
-    # Not left absent: since version 2 that says that a client was asked and named none. A field of this name in version 1 was
-    # an unknown one, which every reader ignored.
+    # The field is not left absent: since version 2, absence says that a client was asked and named none. In version 1 a field of
+    # this name was an unknown one, which every reader ignored.
     return {**data, "sales_channel": "unknown"}
 
 

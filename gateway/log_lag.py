@@ -19,7 +19,7 @@ _AGAIN_S = 1.0
 
 
 class LogLag:
-    """The tail's ages for what it has seen itself; the log is asked about what stood there before."""
+    """Knows the age of records that the tail has seen, and asks the log about earlier ones."""
 
     def __init__(self, tail: LogTail, reader: RecordReader) -> None:
         self._tail, self._reader = tail, reader

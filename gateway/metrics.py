@@ -25,7 +25,7 @@ class RequestMetrics:
         self._timers: dict[tuple[str, str], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request and remember what became of it."""
+        """Serve one request and count its outcome."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""What the services stand on: Kafka, the event log, Faust, PostgreSQL, HTTP, and the process itself.
+"""The infrastructure of all services: Kafka, the event log, Faust, PostgreSQL, HTTP, and the process itself.
 
 Other packages import the modules of `DOORS` only.
 """

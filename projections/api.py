@@ -132,7 +132,7 @@ async def _order(snapshot: ReadSnapshot, *, order_id: str, moment: Moment | None
 
 
 def _not_there(parked: Sequence[str]) -> None:
-    """The order is unknown; but not when its creation is what could not be taken. Raises Problem then."""
+    """Raise a Problem when the order is not unknown, but its creation could not be taken and is parked."""
     if ORDER_DETAILS_TABLE.name in parked:
         detail = "the read model could not take this order's records and holds them back: see `./orders projections parked`"
         raise Problem(Code.READ_MODEL_BEHIND, detail, headers={"Retry-After": "30"}, parked=list(parked))

@@ -19,7 +19,7 @@ class PartitionAges:
 
     @property
     def begun(self) -> int:
-        """The first offset whose time is known; what stood before it counts as old as it."""
+        """The first offset whose time is known; earlier records count as equally old."""
         return self.offsets[0] if self.offsets else 0
 
     def remember(self, offset: int, timestamp_ms: int) -> None:
@@ -33,7 +33,7 @@ class PartitionAges:
             del self.offsets[1 : _REMEMBERED // 2 : 2], self.timestamps_ms[1 : _REMEMBERED // 2 : 2]
 
     def appended_ms(self, offset: int) -> int | None:
-        """When the record at `offset` was appended: never too late by much, the oldest time remembered if it is older still."""
+        """When the record at `offset` was appended: never much too late; the oldest remembered time if the record is older still."""
         if not self.offsets:
             return None
         return self.timestamps_ms[max(0, bisect_right(self.offsets, offset) - 1)]

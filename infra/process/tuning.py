@@ -5,7 +5,7 @@ import resource
 import socket
 
 _YOUNG = 50_000
-"""Objects more than were freed, after which the young are looked through; Python's own default is 700 (2,000 from 3.13 on)."""
+"""The young objects are looked through once so many more objects were made than freed; Python's own default is 700 (2,000 from 3.13 on)."""
 _OLDER, _OLDEST = 20, 50
 
 

@@ -190,7 +190,7 @@ def as_page(letter: DeadLetter, resolution: Resolution | None) -> str:
 
 
 def what_became(place: Place, partition: int, offset: int) -> str:
-    """What a retry did."""
+    """The one line that tells what a retry did."""
     return (
         f"{place} was appended again, unchanged, as {place.topic}/{partition}/{offset}: it is read like any new record; "
         "if it still can't be read, it comes back as a dead letter of that place\n"

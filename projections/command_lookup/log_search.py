@@ -1,4 +1,4 @@
-"""Looking a command up where it stands: in `order-commands` by its place, and its record in the part of the log that no table holds."""
+"""Looking up a command in `order-commands` by its place, and its record in the part of the log that no table holds."""
 
 from collections import OrderedDict
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ from projections.store.checkpoints import Checkpoint
 class Run:
     """The unbroken run that starts exactly at a checkpoint, judged.
 
-    `checkpoint` is the one after it. `hole`: what came goes on further up, so the partition must be read again from there.
+    `checkpoint` is the one after the run. `hole`: the records go on at a higher offset, so the partition must be read again.
     `newer`: the run ends before a record that a later release wrote; it says which.
     """
 

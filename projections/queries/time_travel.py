@@ -37,7 +37,7 @@ Moment = AtVersion | AsOf
 def order_at(history: Iterable[HistoryEntry], moment: Moment) -> OrderDetails | None:
     """The order as it was, None before its creation and beyond its last version. `history`: in the order of the log.
 
-    Clocks may disagree, the log does not: what stands behind the first event after the time counts as not happened yet, whatever
+    Clocks may disagree, the log does not: what stands behind the first event after the time had not happened either, whatever
     its own time says. So this is always a state that the order was in. Raises NewerSchema for a record of a later release.
     """
     order: OrderDetails | None = None
