@@ -66,7 +66,7 @@ def end_when_blocked(loop: asyncio.AbstractEventLoop, *, limit_s: float = BLOCKE
             answered.clear()
             loop.call_soon_threadsafe(answered.set)
 
-    thread = threading.Thread(target=watch, name="standstill", daemon=True)
+    thread = threading.Thread(target=watch, name="watchdog", daemon=True)
     answered.set()
     thread.start()
 

@@ -131,9 +131,3 @@ async def save_rows(connection: AsyncConnection[Any], definition: TableDefinitio
     """Write these rows, whether they are there or not."""
     if rows:
         await execute(connection, table_sql(definition, schema).save, row_arrays(definition, rows))
-
-
-async def delete_rows(connection: AsyncConnection[Any], definition: TableDefinition[RowT], schema: str, keys: Sequence[Key]) -> None:
-    """Delete the rows with these keys."""
-    if keys:
-        await execute(connection, table_sql(definition, schema).delete, key_arrays(definition, keys))

@@ -6,7 +6,7 @@ _STATE = "tests/integration/guards/test_state_and_dead_letters.py::"
 _FAUST = "tests/integration/guards/test_faust.py::"
 _PROJECTOR = "tests/integration/projections/test_projector_guards.py::"
 _GENERATIONS = "tests/integration/projections/test_generations.py::"
-_STANDSTILL = "tests/unit/infra/test_standstill.py::"
+_STANDSTILL = "tests/unit/infra/test_watchdog.py::"
 _WORKER = "tests/unit/infra/test_worker_guards.py::"
 _GATEWAY = "tests/unit/command_api/test_submission_guards.py::"
 _FOLD = "tests/unit/projections/test_fold_guards.py::"
@@ -321,7 +321,7 @@ MUTATIONS_OF_THE_EDGES = (
         "gateway/log_lag.py",
         "        if offset < ages.begun and learned is not None and learned[0] <= offset:",
         "        if learned is not None and False:",
-        "tests/unit/infra/test_log_lag.py::test_a_record_from_before_this_process_is_as_old_as_the_log_says",
+        "tests/unit/gateway/test_log_lag.py::test_a_record_from_before_this_process_is_as_old_as_the_log_says",
     ),
     Mutation(
         "a request's head: size",

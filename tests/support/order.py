@@ -12,7 +12,7 @@ SLOWEST_FIRST = (
     "tests/integration/tools/",
     "tests/integration/gateway/",
     "tests/integration/",
-    "tests/unit/infra/test_standstill.py",
+    "tests/unit/infra/test_watchdog.py",
     "tests/unit/notifier/",
     "tests/unit/gateway/",
     "tests/unit/command_api/",
