@@ -124,7 +124,7 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 def main() -> None:
     """Print a line for each part."""
     this, other = Path(__file__).parents[2], Path(sys.argv[1]).resolve()
-    jars = Settings().jar_folder
+    jars = Settings().jar_folder.absolute()
     for part in sys.argv[2:] or list(_COST):
         found = ratios(part, this, other, jars)
         low, high = interval(found)

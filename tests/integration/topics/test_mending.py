@@ -46,6 +46,12 @@ async def alter(settings: Settings, name: str, overrides: dict[str, str]) -> Non
     async with connected_admin(settings) as admin:
         (answer,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=overrides)])
     assert [resource[0] for resource in answer.resources] == [0]
+    # The broker answers before it goes by what it was told.
+    await eventually(lambda: _shows(settings, name, overrides))
+
+
+async def _shows(settings: Settings, name: str, overrides: dict[str, str]) -> bool:
+    return (await find_topics(settings))[name].overrides == overrides
 
 
 def orders(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
