@@ -7,7 +7,7 @@ is served meanwhile, and a client may send many such bodies at once: so parts ar
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -30,6 +30,7 @@ _REST = 3
 """After a large body, the next one waits this many times as long as it took: together they have at most a quarter of the loop."""
 _SHOWN = 100
 """Characters of a name that an answer repeats."""
+_AT_ONCE = nullcontext()
 _MARKS = (b",", b"{", b"[")
 
 
@@ -92,12 +93,12 @@ class LargeBodies:
         self._one = asyncio.Lock()
         self._free_at = 0.0
 
-    @asynccontextmanager
-    async def turn(self, size: int) -> AsyncIterator[None]:
+    def turn(self, size: int) -> AbstractAsyncContextManager[None]:
         """Enter when a body of `size` bytes may be looked at: a small one at once."""
-        if size <= LARGE_BODY:
-            yield
-            return
+        return _AT_ONCE if size <= LARGE_BODY else self._turn()
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
         async with self._one:
             await asyncio.sleep(max(0.0, self._free_at - perf_counter()))
             began = perf_counter()
