@@ -13,9 +13,9 @@ from infra.postgres.table_definition import Key, RowT, TableDefinition
 
 @dataclass(frozen=True)
 class TableSql:
-    """The statements of one table in one schema. `load` and `delete` take `key_arrays`, `save` takes `row_arrays`.
+    """The statements of one table in one schema. `load` takes `key_arrays`, `save` takes `row_arrays`.
 
-    These three are composed once: composing a statement costs more than sending it. `create` makes the table with its key;
+    `load` and `save` are composed once: composing a statement costs more than sending it. `create` makes the table with its key;
     `create_bare` without, for filling it first: `key` then adds the key.
     """
 
@@ -25,7 +25,6 @@ class TableSql:
     index: Sequence[sql.Composed]
     load: bytes
     save: bytes
-    delete: bytes
 
 
 @lru_cache(maxsize=64)
@@ -39,7 +38,6 @@ def table_sql(definition: TableDefinition[Any], schema: str) -> TableSql:
         index=_indexes(definition, table),
         load=_load(definition, table).as_bytes(None),
         save=_save(definition, table).as_bytes(None),
-        delete=_delete(definition, table).as_bytes(None),
     )
 
 
@@ -77,11 +75,6 @@ def _save(definition: TableDefinition[Any], table: sql.Identifier) -> sql.Compos
     )
 
 
-def _delete(definition: TableDefinition[Any], table: sql.Identifier) -> sql.Composed:
-    keys = unnested([definition.columns[name] for name in definition.key])
-    return sql.SQL("delete from {} where ({}) in (select * from unnest({}))").format(table, _names(definition.key), keys)
-
-
 def unnested(kinds: Iterable[str]) -> sql.Composed:
     """The arguments of `unnest` that take one `column_array` for each of these types."""
     return sql.SQL(", ").join(sql.SQL("%b::text[]::{}[]" if kind in SENT_AS_TEXT else "%b::{}[]").format(_own(kind)) for kind in kinds)
@@ -92,7 +85,7 @@ def _own(text: str) -> sql.SQL:
 
 
 def key_arrays(definition: TableDefinition[Any], keys: Sequence[Key]) -> list[ColumnArray]:
-    """The parameters of `load` and `delete`: one array per key column. There must be a key."""
+    """The parameters of `load`: one array per key column. There must be a key."""
     kinds = [definition.columns[name] for name in definition.key]
     return [column_array(kind, values) for kind, values in zip(kinds, zip(*keys, strict=True), strict=True)]
 
