@@ -8,32 +8,28 @@ from uuid import UUID
 from command_api.headers import CommandHeaders
 from command_api.identity import fingerprint, identify
 from command_api.problems import invalid
-from command_api.requests import CreateOrderRequest, RequestModel, parse_request
-from event_schemas.commands import (
-    COMMAND_SCHEMA_VERSIONS,
-    CancelOrder,
-    CancelOrderCommand,
-    Command,
-    CreateOrderCommand,
-    ShipOrder,
-    ShipOrderCommand,
-)
-from event_schemas.pydantic_internals import constructed
+from command_api.requests import CancelOrderRequest, CreateOrderRequest, RequestModel, ShipOrderRequest, parse_request
+from event_schemas.commands import CancelOrder, Command, CommandData, CreateOrder, ShipOrder
+from event_schemas.registry import new_command
 
 
 @dataclass(frozen=True, slots=True)
-class CommandKind:
-    """One of the three things that a client may ask for: its route, its body and its envelope."""
+class CommandRoute:
+    """How a client asks for one of the commands: the path and the body."""
 
-    name: str
+    data: type[CommandData]
     path: str
     request: RequestModel
-    envelope: type[CreateOrderCommand] | type[ShipOrderCommand] | type[CancelOrderCommand]
+
+    @property
+    def name(self) -> str:
+        """The command's type."""
+        return self.data.__name__
 
 
-CREATE = CommandKind("CreateOrder", "/orders", CreateOrderRequest, CreateOrderCommand)
-SHIP = CommandKind("ShipOrder", "/orders/{order_id}/ship", ShipOrder, ShipOrderCommand)
-CANCEL = CommandKind("CancelOrder", "/orders/{order_id}/cancel", CancelOrder, CancelOrderCommand)
+CREATE = CommandRoute(CreateOrder, "/orders", CreateOrderRequest)
+SHIP = CommandRoute(ShipOrder, "/orders/{order_id}/ship", ShipOrderRequest)
+CANCEL = CommandRoute(CancelOrder, "/orders/{order_id}/cancel", CancelOrderRequest)
 
 
 class Sender(NamedTuple):
@@ -44,30 +40,26 @@ class Sender(NamedTuple):
     at: datetime
 
 
-def build_command(kind: CommandKind, order_id: UUID | None, body: Any, headers: CommandHeaders, sender: Sender) -> Command:
+def build_command(route: CommandRoute, order_id: UUID | None, body: Any, headers: CommandHeaders, sender: Sender) -> Command:
     """The command that a request asks for. `order_id` is None for CREATE. Raises Problem (validation_failed), every fault named."""
-    data = parse_request(kind.request, body, now=sender.at)
+    data = parse_request(route.request, body, now=sender.at)
     if isinstance(data, list) or headers.faults:
         raise invalid([*headers.faults, *(data if isinstance(data, list) else ())])
-    path = kind.path if order_id is None else kind.path.format(order_id=order_id)
+    path = route.path if order_id is None else route.path.format(order_id=order_id)
     identity = identify(
         caller=sender.caller,
         key=sender.key,
         order_id=order_id,
         fingerprint=fingerprint(method="POST", path=path, if_match=headers.if_match, body=body),
     )
-    fields: dict[str, Any] = {
-        "id": identity.command_id,
-        "schema_version": COMMAND_SCHEMA_VERSIONS[kind.name],
-        "order_id": identity.order_id,
-        "key_hash": identity.key_hash,
-        "expected_version": headers.expected_version,
-        "correlation_id": headers.correlation_id or str(identity.command_id),
-        "issued_at": sender.at,
-        "actor": sender.caller,
-        "type": kind.name,
-        "data": data,
-    }
-    # Built from values that are valid already; the aggregate validates every command that it reads.
-    made: Command = constructed(kind.envelope, fields)
-    return made
+    # From values that are valid already; the aggregate checks every command that it reads.
+    return new_command(
+        data,
+        command_id=identity.command_id,
+        order_id=identity.order_id,
+        key_hash=identity.key_hash,
+        expected_version=headers.expected_version,
+        correlation_id=headers.correlation_id or str(identity.command_id),
+        issued_at=sender.at,
+        actor=sender.caller,
+    )

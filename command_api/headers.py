@@ -6,13 +6,16 @@ from typing import NamedTuple
 
 from command_api.problems import Fault, header_fault
 from event_schemas.codes import Code
-from event_schemas.events import MAX_VERSION
 from event_schemas.trace_context import TRACEPARENT, trace_id
 from infra.http.preferences import Preferences, read_preferences
 from infra.http.problems import Problem
 
-_PRINTABLE = re.compile(r"[\x20-\x7e]+")
-_VERSION = re.compile(r'"(0|[1-9][0-9]{0,9})"')
+PRINTABLE = re.compile("[!-~]([ -~]*[!-~])?")
+"""What a key and a correlation id must be; blanks around a header's value do not belong to it."""
+VERSION = re.compile('"(0|[1-9][0-9]{0,8})"')
+"""What If-Match must be: an order's version in quotes. No order has more than 999,999,999 records."""
+MAX_KEY = 255
+MAX_CORRELATION = 200
 _JSON = re.compile(r'application/json(\s*;\s*charset="?utf-8"?)?\s*', re.IGNORECASE)
 _WANTED = {
     b"content-type": "Content-Type",
@@ -50,7 +53,7 @@ def read_correlation(raw: RawHeaders) -> str | None:
     sent, _ = _collected(raw)
     correlation = sent.get("X-Correlation-Id")
     if correlation is not None:
-        return correlation if _PRINTABLE.fullmatch(correlation) and len(correlation) <= 200 else None
+        return correlation if PRINTABLE.fullmatch(correlation) and len(correlation) <= MAX_CORRELATION else None
     return trace_id(sent.get(TRACEPARENT, ""))
 
 
@@ -62,10 +65,10 @@ def read_headers(raw: RawHeaders, *, versioned: bool) -> CommandHeaders:
     sent, faults = _collected(raw)
     _require_json(sent)
     key, if_match, correlation, trace = (sent.get(n) for n in ("Idempotency-Key", "If-Match", "X-Correlation-Id", TRACEPARENT))
-    if key is not None and not (_PRINTABLE.fullmatch(key) and len(key) <= 255):
-        faults.append(header_fault("Idempotency-Key", "must have 1 to 255 printable ASCII characters"))
-    if correlation is not None and not (_PRINTABLE.fullmatch(correlation) and len(correlation) <= 200):
-        faults.append(header_fault("X-Correlation-Id", "must have 1 to 200 printable ASCII characters"))
+    if key is not None and not (PRINTABLE.fullmatch(key) and len(key) <= MAX_KEY):
+        faults.append(header_fault("Idempotency-Key", f"must have 1 to {MAX_KEY} printable ASCII characters"))
+    if correlation is not None and not (PRINTABLE.fullmatch(correlation) and len(correlation) <= MAX_CORRELATION):
+        faults.append(header_fault("X-Correlation-Id", f"must have 1 to {MAX_CORRELATION} printable ASCII characters"))
     trace_of_client = trace_id(trace) if trace is not None else None
     expected_version = _expected_version(if_match, versioned, faults)
     return CommandHeaders(
@@ -111,8 +114,8 @@ def _expected_version(if_match: str | None, versioned: bool, faults: list[Fault]
     if not versioned:
         faults.append(header_fault("If-Match", "belongs to ship and cancel: an order that is created has no version yet"))
         return None
-    found = _VERSION.fullmatch(if_match)
-    if found is None or int(found.group(1)) > MAX_VERSION:
+    found = VERSION.fullmatch(if_match)
+    if found is None:
         faults.append(header_fault("If-Match", 'must be one strong ETag of an order, such as "3"; neither *, nor W/, nor a list'))
         return None
     return int(found.group(1))

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from event_schemas.pydantic_internals import version_5
+from event_schemas.ids import name_based
 
 ANONYMOUS = "anonymous"
 """The caller, while there are no identities."""
@@ -64,4 +64,4 @@ def identify(*, caller: str, key: str, order_id: UUID | None, fingerprint: str) 
 
 
 def _uuid(*parts: str) -> UUID:
-    return version_5(hashlib.sha1(_NAMESPACE.bytes + length_prefixed(*parts), usedforsecurity=False).digest())
+    return name_based(_NAMESPACE.bytes + length_prefixed(*parts))

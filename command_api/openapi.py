@@ -1,93 +1,40 @@
 """The description of the three POSTs in `/openapi.json`. Bodies are read by hand for speed, so FastAPI can't derive this by itself."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from command_api.dry_run import PROMISE
-from command_api.envelopes import CANCEL, CREATE, SHIP, CommandKind
+import msgspec
+from pydantic.json_schema import models_json_schema
+
+from command_api.answers import EXAMPLES
+from command_api.envelopes import CANCEL, CREATE, SHIP, CommandRoute
+from command_api.headers import MAX_CORRELATION, MAX_KEY, PRINTABLE, VERSION
 from event_schemas.codes import Code
-from event_schemas.values import CURRENCIES, MAX_LINES, MAX_QUANTITY
-from infra.http.problems import COMMAND_ID, ORDER_ID, POSITION
+from event_schemas.values import ID
 
 Schema = dict[str, Any]
-
-UUID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-_TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
-_CUSTOMER_ID = _TEXT | {"pattern": r"^[^\u0000-\u001f\u007f-\u009f/]*$", "examples": ["ada"]}
-_AMOUNT: Schema = {
-    "type": "string",
-    "pattern": r"^([0-9]{1,9}(\.[0-9]{1,4})?|0[0-9]{9}(\.[0-9]{1,4})?|1000000000(\.0{1,4})?)$",
-    "description": "A decimal string from 0 to 1,000,000,000 with at most 4 decimals; JSON numbers are refused",
-    "examples": ["4.50"],
-}
-_ID: Schema = {"type": "string", "format": "uuid", "pattern": UUID_PATTERN}
+_REFERENCE = "#/components/schemas/"
 
 
-def _object(properties: Schema, *optional: str, **more: Any) -> Schema:
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False, **more}
+def _bodies() -> Mapping[str, Schema]:
+    """The bodies of requests, as their models describe them."""
+    models = [(route.request, "validation") for route in (CREATE, SHIP, CANCEL)]
+    _, found = models_json_schema(models, ref_template=_REFERENCE + "{model}")  # type: ignore[arg-type]  # a list of their own type
+    schemas: Mapping[str, Schema] = found["$defs"]
+    return schemas
 
 
+def _answers() -> Mapping[str, Schema]:
+    """The bodies of answers, as their classes describe them."""
+    _, schemas = msgspec.json.schema_components(list(EXAMPLES), ref_template=_REFERENCE + "{name}")
+    examples = {answer.__name__: example for answer, example in EXAMPLES.items()}
+    return {name: schema | {"additionalProperties": False, "examples": [examples[name]]} for name, schema in schemas.items()}
+
+
+_ID = dict(ID.schema)
 SCHEMAS: dict[str, Schema] = {
-    "OrderLineRequest": _object(
-        {
-            "sku": _TEXT | {"examples": ["tea"]},
-            "quantity": {"type": "integer", "minimum": 1, "maximum": MAX_QUANTITY},
-            "unit_price": _AMOUNT,
-        }
-    ),
-    "CreateOrderRequest": _object(
-        {
-            "customer_id": _CUSTOMER_ID,
-            "currency": {"type": "string", "enum": sorted(CURRENCIES), "description": "ISO 4217"},
-            "lines": {"type": "array", "minItems": 1, "maxItems": MAX_LINES, "items": {"$ref": "#/components/schemas/OrderLineRequest"}},
-            "ordered_at": {
-                "type": ["string", "null"],
-                "format": "date-time",
-                "description": "With an offset; may be past; more than 60 s ahead is refused; default: now",
-            },
-            "reference": _TEXT | {"type": ["string", "null"], "description": "The client's own name of the order"},
-            "sales_channel": {
-                "type": ["string", "null"],
-                "pattern": "^[a-z0-9][a-z0-9_-]{0,31}$",
-                "description": "Where it was sold, such as web, shop or phone: any name in small letters",
-            },
-        },
-        "ordered_at",
-        "reference",
-        "sales_channel",
-        examples=[{"customer_id": "ada", "currency": "EUR", "lines": [{"sku": "tea", "quantity": 2, "unit_price": "4.50"}]}],
-    ),
-    "ShipOrderRequest": _object({"tracking_number": _TEXT}, examples=[{"tracking_number": "1Z999AA10123456784"}]),
-    "CancelOrderRequest": _object({"reason": _TEXT}, examples=[{"reason": "ordered twice"}]),
-    "PendingCommand": _object(
-        {"command_id": _ID, "order_id": _ID, "status": {"type": "string", "const": "pending"}, "detail": {"type": "string"}},
-        "detail",
-        examples=[{"command_id": COMMAND_ID, "order_id": ORDER_ID, "status": "pending"}],
-    ),
-    "AcceptedCommand": _object(
-        {
-            "command_id": _ID,
-            "order_id": _ID,
-            "status": {"type": "string", "const": "accepted"},
-            "version": {"type": "integer", "description": "The order's version after it"},
-            "position": {"type": "string", "description": "Give it to a read as `position=`, and that read sees this write"},
-            "visible": {"type": "boolean", "description": "With `for=visible`: whether the read models hold it already"},
-        },
-        "visible",
-        examples=[{"command_id": COMMAND_ID, "order_id": ORDER_ID, "status": "accepted", "version": 1, "position": POSITION}],
-    ),
-    "DryRun": _object(
-        {
-            "would": {"type": "string", "enum": ["accept", "reject"]},
-            "code": {"type": "string"},
-            "detail": {"type": "string"},
-            "position": {"type": "string", "description": "Up to here the order's history was looked at"},
-            "promise": {"type": "string", "description": "Says that nothing is promised"},
-        },
-        "code",
-        "detail",
-        examples=[{"would": "accept", "position": POSITION, "promise": PROMISE}],
-    ),
+    **_bodies(),
+    **_answers(),
     "Problem": {
         "type": "object",
         "description": "Problem details (RFC 9457). Branch on `code`; it never changes its meaning.",
@@ -129,16 +76,16 @@ def _header(name: str, schema: Schema, description: str) -> Schema:
 
 _KEY = _header(
     "Idempotency-Key",
-    {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+    {"minLength": 1, "maxLength": MAX_KEY, "pattern": f"^{PRINTABLE.pattern}$"},
     "The same key and body is the same command, at any time; another body under the key is rejected `idempotency_key_reused`",
 )
 _CORRELATION = _header(
     "X-Correlation-Id",
-    {"minLength": 1, "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+    {"minLength": 1, "maxLength": MAX_CORRELATION, "pattern": f"^{PRINTABLE.pattern}$"},
     "Goes along with the command into its record",
 )
 _TRACE = _header("traceparent", {}, "W3C Trace Context; without X-Correlation-Id its trace id is the correlation id")
-_IF_MATCH = _header("If-Match", {"pattern": '^"(0|[1-9][0-9]{0,8})"$'}, "The ETag of the order as it must be: its version in quotes")
+_IF_MATCH = _header("If-Match", {"pattern": f"^{VERSION.pattern}$"}, "The ETag of the order as it must be: its version in quotes")
 _PREFER = _header(
     "Prefer",
     {},
@@ -161,11 +108,11 @@ _PATH_ID = {
 }
 
 
-def operation(kind: CommandKind) -> Schema:
+def operation(kind: CommandRoute) -> Schema:
     """Parameters and body of one of the three POSTs."""
     everywhere = [_KEY, _PREFER, _DRY_RUN, _CORRELATION, _TRACE]
     parameters = everywhere if kind is CREATE else [_PATH_ID, _IF_MATCH, *everywhere]
-    schema = {"$ref": f"#/components/schemas/{kind.name}Request"}
+    schema = {"$ref": _REFERENCE + kind.request.__name__}
     return {"parameters": parameters, "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from command_api.envelopes import CREATE, CommandKind
+from command_api.envelopes import CREATE, CommandRoute
 from command_api.openapi import Schema
 from event_schemas.codes import Code
 from infra.http.problems import CORRELATION, RETRY_AFTER, problem_responses
@@ -32,7 +32,7 @@ _CHANGE = (
 )
 
 
-def responses(kind: CommandKind) -> dict[int | str, Schema]:
+def responses(kind: CommandRoute) -> dict[int | str, Schema]:
     """The answers of one of the three POSTs."""
     rejections = _CREATE if kind is CREATE else _CHANGE
     return {**_successes(kind), **problem_responses((*rejections, *_AT_THE_DOOR), {**_EVERY_ANSWER, **_PREFERRED, **_REPLAYED})}
@@ -54,7 +54,7 @@ _DECIDED_LINKS: Schema = {
 }
 
 
-def _successes(kind: CommandKind) -> dict[int | str, Schema]:
+def _successes(kind: CommandRoute) -> dict[int | str, Schema]:
     placed = _header("The order, at the position of this write", pattern="^/orders/")
     pending = _header("`/commands/{command_id}?submitted=TOKEN`: TOKEN says where the command stands", pattern="^/commands/")
     known = {**_EVERY_ANSWER, **_PREFERRED, **_REPLAYED, "Location": placed}

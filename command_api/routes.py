@@ -13,7 +13,7 @@ from structlog.contextvars import bind_contextvars
 from command_api import openapi
 from command_api.body import MAX_PARTS, LargeBodies, Malformed, has_too_many_parts, parse_json, read_body
 from command_api.dry_run import Rehearse, rehearsed, wants_dry_run
-from command_api.envelopes import CANCEL, CREATE, SHIP, CommandKind, Sender, build_command
+from command_api.envelopes import CANCEL, CREATE, SHIP, CommandRoute, Sender, build_command
 from command_api.headers import read_correlation, read_headers
 from command_api.identity import ANONYMOUS
 from command_api.openapi_answers import responses
@@ -78,7 +78,7 @@ def create_command_router(
     return router
 
 
-def _handler(kind: CommandKind, ports: _Ports) -> Handler:
+def _handler(kind: CommandRoute, ports: _Ports) -> Handler:
     async def take(request: Request) -> Response:
         made_up = str(uuid4())
         # The correlation id is known before anything is checked, so that refusals and log lines bear it, too.

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-import orjson
 from fastapi import Response
+from msgspec import UNSET
 from starlette.types import Receive
 
+from command_api.answers import AcceptedCommand, PendingCommand
 from command_api.command_log import CommandTooLarge, NotAcknowledged
-from command_api.envelopes import CREATE, CommandKind
+from command_api.envelopes import CREATE, CommandRoute
 from command_api.headers import CommandHeaders
 from command_api.waiting import Deadline, Follower, first_outcome, within
 from event_schemas.codes import STATUS, Code
 from event_schemas.commands import Command
-from event_schemas.encoding import message_bytes
+from event_schemas.encoding import encoded
 from event_schemas.positions import CommandPlace
 from event_schemas.trace_context import TRACEPARENT
 from infra.event_log.command_outcomes import Outcome
@@ -35,29 +36,37 @@ class Seen:
 
 def pending(command: Command, place: CommandPlace, preferences: Preferences) -> Response:
     """202: the broker has the command. With a wait whose time is up, the answer says that nothing is known yet."""
-    body: dict[str, Any] = {"command_id": command.id, "order_id": command.order_id, "status": "pending"}
     headers = {"Location": f"/commands/{command.id}?submitted={place.token()}", **preferences.headers}
     if preferences.wait_s is not None:
-        body["detail"] = UNKNOWN_YET
         headers["Retry-After"] = "1"
-    return _json(202, body, headers)
+    detail = UNSET if preferences.wait_s is None else UNKNOWN_YET
+    answer = PendingCommand(command_id=command.id, order_id=command.order_id, status="pending", detail=detail)
+    return _json(202, answer, headers)
 
 
-def decided(kind: CommandKind, command: Command, outcome: Outcome, *, seen: Seen, headers: dict[str, str]) -> Response:
+def decided(kind: CommandRoute, command: Command, outcome: Outcome, *, seen: Seen, headers: dict[str, str]) -> Response:
     """201 or 200 for an event. A rejection is raised as its Problem."""
+    visible = UNSET if seen.visible is None else seen.visible
+    if outcome.code is None:
+        answer = AcceptedCommand(
+            command_id=outcome.command_id,
+            order_id=outcome.order_id,
+            status="accepted",
+            version=outcome.version,
+            position=seen.position,
+            visible=visible,
+        )
+        location = f"/orders/{outcome.order_id}?position={seen.position}"
+        return _json(201 if kind is CREATE else 200, answer, {"Location": location, **headers})
     members: dict[str, Any] = {
         "command_id": outcome.command_id,
         "order_id": outcome.order_id,
-        **({"status": "accepted"} if outcome.code is None else {}),
         "version": outcome.version,
         "position": seen.position,
-        **({} if seen.visible is None else {"visible": seen.visible}),
+        **({} if visible is UNSET else {"visible": visible}),
+        **({"expected_version": command.expected_version} if outcome.code == Code.VERSION_CONFLICT else {}),
     }
-    if outcome.code is not None:
-        conflict = {"expected_version": command.expected_version} if outcome.code == Code.VERSION_CONFLICT else {}
-        raise Rejected(outcome.code, outcome.detail or "", headers=headers, **members, **conflict)
-    location = f"/orders/{outcome.order_id}?position={seen.position}"
-    return _json(201 if kind is CREATE else 200, members, {"Location": location, **headers})
+    raise Rejected(outcome.code, outcome.detail or "", headers=headers, **members)
 
 
 class Rejected(Problem):
@@ -81,8 +90,8 @@ def replayed(outcome: Outcome, place: CommandPlace) -> dict[str, str]:
     return {} if outcome.command_offset == place.offset else {"Idempotent-Replayed": "true"}
 
 
-def _json(status: int, body: dict[str, Any], headers: dict[str, str]) -> Response:
-    return Response(orjson.dumps(body), status_code=status, media_type="application/json", headers=headers)
+def _json(status: int, answer: PendingCommand | AcceptedCommand, headers: dict[str, str]) -> Response:
+    return Response(encoded(answer), status_code=status, media_type="application/json", headers=headers)
 
 
 class CommandAppender(Protocol):
@@ -96,7 +105,7 @@ class CommandAppender(Protocol):
 class Submission(NamedTuple):
     """A valid command with what its request said beside it. `key`: its Idempotency-Key, made up for a client that sent none."""
 
-    kind: CommandKind
+    kind: CommandRoute
     command: Command
     headers: CommandHeaders
     key: str
@@ -133,7 +142,7 @@ async def _appended(submission: Submission, log: CommandAppender) -> CommandPlac
     command, trace = submission.command, submission.headers.traceparent
     kafka_headers = [(TRACEPARENT, trace.encode())] if trace else []
     try:
-        return await log.append(str(command.order_id), message_bytes(command), kafka_headers)
+        return await log.append(str(command.order_id), encoded(command), kafka_headers)
     except CommandTooLarge as error:
         raise Problem(Code.BODY_TOO_LARGE, f"{error}: send a smaller body, for nothing was appended") from error
     except NotAcknowledged as error:

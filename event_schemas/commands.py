@@ -1,99 +1,85 @@
-"""What a client asks for: three commands, and the envelope in which they stand in `order-commands`."""
+"""What a client asks for: three commands, and the envelope in which they stand in `order-commands`. Pure."""
 
-from typing import Annotated, ClassVar, Literal
+from datetime import datetime
+from typing import Annotated, Generic
 from uuid import UUID
 
-from pydantic import Field
+from msgspec import Meta
+from typing_extensions import TypeVar
 
-from event_schemas.values import MAX_LINES, Closed, Currency, CustomerId, Id, KeyHash, Line, SalesChannel, SchemaVersion, Text, Time
+from event_schemas.currencies import in_use
+from event_schemas.messages import Closed, Id, KeyHash, OrderVersion, SchemaVersion, Time
+from event_schemas.values import AMOUNT, CURRENCY, CUSTOMER_ID, MAX_LINES, MAX_QUANTITY, SALES_CHANNEL, TEXT
 
-COMMAND_SCHEMA_VERSIONS = {"CreateOrder": 2, "ShipOrder": 1, "CancelOrder": 1}
-"""The version that is written, by type; those before it are upcast when they are read (docs/schemas.md)."""
+
+class Line(Closed, frozen=True, kw_only=True):
+    """One line of an order."""
+
+    sku: Annotated[str, TEXT]
+    quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
+    unit_price: Annotated[str, AMOUNT]
 
 
-class CreateOrder(Closed):
+class CreateOrder(Closed, frozen=True, kw_only=True):
     """Place an order. `ordered_at` is the client's own time of the order and may lie in the past.
 
     Without a `sales_channel` the client named none; commands of version 1 could not and are read as `unknown`.
     """
 
-    customer_id: CustomerId
-    currency: Currency
-    lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=MAX_LINES)]
+    customer_id: Annotated[str, CUSTOMER_ID]
+    currency: Annotated[str, CURRENCY]
+    lines: Annotated[tuple[Line, ...], Meta(min_length=1, max_length=MAX_LINES)]
     ordered_at: Time
-    reference: Text | None = None
-    sales_channel: SalesChannel | None = None
+    reference: Annotated[str, TEXT] | None = None
+    sales_channel: Annotated[str, SALES_CHANNEL] | None = None
 
-    type: ClassVar[str] = "CreateOrder"
+    def check(self) -> None:
+        """The rule across fields. Raises ValueError, which names the field."""
+        try:
+            in_use(self.currency, self.ordered_at)
+        except ValueError as error:
+            raise ValueError(f"currency: {error}") from error
 
 
-class ShipOrder(Closed):
+class ShipOrder(Closed, frozen=True, kw_only=True):
     """Hand the order to a carrier."""
 
-    tracking_number: Text
-
-    type: ClassVar[str] = "ShipOrder"
+    tracking_number: Annotated[str, TEXT]
 
 
-class CancelOrder(Closed):
+class CancelOrder(Closed, frozen=True, kw_only=True):
     """Take the order back before it is shipped."""
 
-    reason: Text
-
-    type: ClassVar[str] = "CancelOrder"
+    reason: Annotated[str, TEXT]
 
 
 CommandData = CreateOrder | ShipOrder | CancelOrder
+DataT_co = TypeVar("DataT_co", bound=CommandData, default=CommandData, covariant=True)
 
 
-class _Envelope(Closed):
+class Command(Closed, Generic[DataT_co], frozen=True, kw_only=True):
+    """A command as it stands in the topic. The fields are written in this order."""
+
     id: Id
     schema_version: SchemaVersion
     order_id: Id
     key_hash: KeyHash | None = None
-    expected_version: Annotated[int, Field(ge=0)] | None = None
-    correlation_id: Text
+    expected_version: OrderVersion | None = None
+    correlation_id: Annotated[str, TEXT]
     issued_at: Time
-    actor: Text
+    actor: Annotated[str, TEXT]
+    type: str
+    data: DataT_co
 
 
-class CreateOrderCommand(_Envelope):
-    """`CreateOrder` as it stands in the topic."""
-
-    type: Literal["CreateOrder"] = "CreateOrder"
-    data: CreateOrder
-
-
-class ShipOrderCommand(_Envelope):
-    """`ShipOrder` as it stands in the topic."""
-
-    type: Literal["ShipOrder"] = "ShipOrder"
-    data: ShipOrder
-
-
-class CancelOrderCommand(_Envelope):
-    """`CancelOrder` as it stands in the topic."""
-
-    type: Literal["CancelOrder"] = "CancelOrder"
-    data: CancelOrder
-
-
-Command = CreateOrderCommand | ShipOrderCommand | CancelOrderCommand
-COMMAND_TYPES: tuple[type[CreateOrderCommand], type[ShipOrderCommand], type[CancelOrderCommand]] = (
-    CreateOrderCommand,
-    ShipOrderCommand,
-    CancelOrderCommand,
-)
-
-
-class InvalidCommand(Closed):
+class InvalidCommand(Closed, frozen=True, kw_only=True):
     """A command whose ids can be read but not its content: it is rejected, so that its 202 ends in a record."""
 
     id: UUID
     order_id: UUID
     type: str
-    key_hash: KeyHash | None
+    key_hash: str | None
     correlation_id: str
-    issued_at: Time
+    issued_at: datetime
     actor: str
     problem: str

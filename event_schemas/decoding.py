@@ -1,27 +1,28 @@
-"""Bytes to messages: what stands in the two topics, read so that every reader comes to the same verdict."""
+"""Bytes to messages: what stands in the two topics, read so that every reader comes to the same verdict.
 
-import re
-from collections.abc import Sequence
-from typing import Any
+A message is read in one pass by the shape of its kind. Whatever that pass does not take is looked at again, member by member: an
+earlier version, another spelling of the same JSON, and everything that is wrong, which is named.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 import orjson
-from pydantic import ValidationError
+from msgspec import Struct
 
-from event_schemas.bounds import MAX_MEMBERS, beyond_bounds
-from event_schemas.commands import COMMAND_SCHEMA_VERSIONS, COMMAND_TYPES, Command, InvalidCommand
-from event_schemas.events import EVENT_SCHEMA_VERSIONS, RECORD_TYPES, Record
-from event_schemas.pydantic_internals import PlainReader
-from event_schemas.upcasters import COMMAND_STEPS, RECORD_STEPS, Upcaster, chains, upcast
+from event_schemas.commands import Command, InvalidCommand
+from event_schemas.events import Record
+from event_schemas.field_checks import FieldChecks
+from event_schemas.messages import KeyHash, SchemaVersion, Time
+from event_schemas.registry import COMMANDS, RECORDS, CommandKind, RecordKind
+from event_schemas.upcasters import Upcaster, upcast
+from event_schemas.values import canonical_uuid, printable, printable_text
 
-_COMMAND_READERS = {model.model_fields["type"].default: PlainReader(model) for model in COMMAND_TYPES}
-_RECORD_READERS = {kind: PlainReader(model) for kind, model in RECORD_TYPES.items()}
-# A gap raises here, so that no process starts that could not read its log.
-_COMMAND_CHAINS = chains(COMMAND_SCHEMA_VERSIONS, COMMAND_STEPS)
-_RECORD_CHAINS = chains(EVENT_SCHEMA_VERSIONS, RECORD_STEPS)
-_LARGE = 8 * 1024
-"""Bytes. A command that is no longer can't have so many faults that looking for them all takes long."""
-_UNKNOWN_TIME = "1970-01-01T00:00:00Z"
+_UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+_ID_LENGTH = 36
 
 
 class Unreadable(ValueError):
@@ -32,130 +33,185 @@ class NewerSchema(Exception):
     """The message was written by a later release than this one; passing it by would lose it. Deploy the later release."""
 
 
-def _object(value: bytes | None, what: str) -> dict[str, Any]:
-    if value is None:
-        raise Unreadable(f"is no {what}: it has no value")
-    try:
-        message = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        raise Unreadable(f"is no {what}: not JSON ({error.msg})") from error
-    if not isinstance(message, dict):
-        raise Unreadable(f"is no {what}: not a JSON object")
-    return message
+class _Head(Struct, frozen=True, gc=False):
+    """What the messages of every release have. Ids are read as text: an id has one spelling only."""
+
+    id: str
+    order_id: str
+    type: str
+    schema_version: SchemaVersion
 
 
-def first_problem(error: ValidationError) -> str:
-    """The first thing that a model found wrong, with the field's name, in at most 300 printable characters."""
-    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    text = f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-    # The writer of the message chose the field's name: a database refuses some characters, a terminal obeys others.
-    return "".join(character if character.isprintable() else "?" for character in text)[:300]
+class _RecordHead(_Head, frozen=True, gc=False):
+    command_id: str
 
 
-def _current(message: dict[str, Any], chain: Sequence[Upcaster], what: str) -> dict[str, Any]:
-    """The message in the version that the models know."""
-    known, version = len(chain) + 1, message.get("schema_version")
-    if version == known:
+class _Shape(NamedTuple):
+    """How messages of one kind are read."""
+
+    version: int
+    steps: Sequence[Upcaster]
+    type: Any
+    decode: Callable[[bytes], Any]
+    checks: FieldChecks
+
+
+class _Topic:
+    """How the messages of one topic are read."""
+
+    def __init__(self, what: str, head: type[_Head], envelope: Any, kinds: Sequence[CommandKind | RecordKind]) -> None:
+        self.what = what
+        self._head = head
+        self._ids = [name for name in ("id", "order_id", "command_id") if name in head.__struct_fields__]
+        self._decode_head = msgspec.json.Decoder(head).decode
+        self._shapes = {kind.name: self._shape(envelope, kind) for kind in kinds}
+
+    @staticmethod
+    def _shape(envelope: Any, kind: CommandKind | RecordKind) -> _Shape:
+        shape = envelope[kind.data]
+        return _Shape(kind.version, kind.steps, shape, msgspec.json.Decoder(shape).decode, FieldChecks(envelope, kind.data))
+
+    def in_one_pass(self, value: bytes) -> tuple[Any, FieldChecks] | None:
+        """The message, its texts unchecked unless they might hold a control character; None: it must be looked at again."""
+        try:
+            head: Any = self._decode_head(value)
+            shape = self._shapes.get(head.type)
+            if shape is None or head.schema_version != shape.version:
+                return None
+            for name in self._ids:
+                text = getattr(head, name)
+                # A UUID of 36 characters has its hyphens; small letters make it canonical.
+                if len(text) != _ID_LENGTH or not text.islower():
+                    return None
+            message = shape.checks.in_utc(shape.decode(value))
+            if not value.isascii() or b"\\" in value or b"\x7f" in value:
+                value.decode()  # what is passed over may be no UTF-8
+                shape.checks.texts(message)
+        except (ValueError, RecursionError):
+            return None
+        return message, shape.checks
+
+    def parsed(self, value: bytes) -> dict[str, Any]:
+        """The message's members. Raises Unreadable."""
+        try:
+            message = orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise Unreadable(f"is no {self.what}: not JSON ({error.msg})") from error
+        if not isinstance(message, dict):
+            raise Unreadable(f"is no {self.what}: not a JSON object")
         return message
-    if isinstance(version, int) and version > known:
-        kind = str(message.get("type"))[:60]
-        raise NewerSchema(
-            f"{what} {message.get('id')} is {kind!r} of schema_version {version}, this release knows {known}: deploy the later release"
-        )
-    return upcast(message, chain)
+
+    def by_members(self, message: dict[str, Any]) -> tuple[Any, FieldChecks]:
+        """The message, of whatever version, its texts checked. Raises ValueError with what is wrong, and NewerSchema."""
+        head = msgspec.convert(message, self._head)
+        for name in self._ids:
+            _named(name, canonical_uuid, getattr(head, name))
+        shape = self._shapes.get(head.type)
+        if shape is None or head.schema_version > shape.version:
+            raise NewerSchema(self._newer(head, shape))
+        read = shape.checks.in_utc(msgspec.convert(upcast(message, shape.steps), shape.type))
+        shape.checks.texts(read)
+        return read, shape.checks
+
+    def _newer(self, head: _Head, shape: _Shape | None) -> str:
+        knows = "no such type" if shape is None else str(shape.version)
+        found = f"{printable(head.type, 60)!r} of schema_version {head.schema_version}"
+        return f"{self.what} {head.id} is {found}, this release knows {knows}: deploy the later release"
+
+
+_COMMANDS = _Topic("command", _Head, Command, COMMANDS)
+_RECORDS = _Topic("record", _RecordHead, Record, RECORDS)
 
 
 def decode_record(value: bytes | None) -> Record:
-    """Read a record of the event log, of whatever version, as the current version would have said it.
+    """Read a record of the event log, of whatever version, as the current version would have said it. By its shape alone.
 
-    Raises Unreadable when the bytes are no envelope, NewerSchema when a later release wrote them.
+    Raises Unreadable when the bytes are no record, NewerSchema when a later release wrote them.
     """
-    return decode_keyed_record(value)[0]
-
-
-def decode_keyed_record(value: bytes | None) -> tuple[Record, bytes]:
-    """Like `decode_record`, with the record's key: its order's id as text. Raises as `decode_record`."""
-    message = _object(value, "record")
-    kind = str(message.get("type"))
-    message = _current(message, _RECORD_CHAINS.get(kind, ()), "record")
-    reader = _RECORD_READERS.get(kind)
-    if reader is None:
-        raise Unreadable(f"is no record: unknown type {kind[:60]!r}")
-    try:
-        # Only the canonical text of an id is read as one, so it need not be made again.
-        return reader.read(message), message["order_id"].encode()
-    except ValidationError as error:
-        raise Unreadable(f"is no record: {first_problem(error)}") from error
+    if value is None:
+        raise Unreadable("is no record: it has no value")
+    read = _RECORDS.in_one_pass(value)
+    if read is None:
+        message = _RECORDS.parsed(value)
+        try:
+            read = _RECORDS.by_members(message)
+        except ValueError as error:
+            raise Unreadable(f"is no record: {problem_text(error)}") from error
+    record: Record = read[0]
+    return record
 
 
 def decode_command(value: bytes | None) -> Command | InvalidCommand:
-    """Read a command, of whatever version, as the current version would have said it.
+    """Read a command, of whatever version, as the current version would have said it. By its shape and today's rules.
 
     Raises Unreadable when its ids can't be read, NewerSchema when a later release wrote it. With readable ids but unusable
     content it is an InvalidCommand, which the aggregate rejects.
     """
-    return decode_keyed_command(value)[0]
-
-
-def decode_keyed_command(value: bytes | None) -> tuple[Command | InvalidCommand, bytes]:
-    """Like `decode_command`, with the command's key: its order's id as text. Raises as `decode_command`."""
-    message = _object(value, "command")
-    kind = str(message.get("type"))
-    message = _current(message, _COMMAND_CHAINS.get(kind, ()), "command")
-    broken = _broken_bound(message) if len(value or b"") > _LARGE else None
-    command = _command(message, kind) if broken is None else _invalid(message, broken)
-    return command, message["order_id"].encode()
-
-
-def _broken_bound(message: dict[str, Any]) -> str | None:
-    """The bound that another writer's command breaks, if any; checked before the command's parts are."""
-    if len(message) > MAX_MEMBERS:
-        return f"must have at most {MAX_MEMBERS} members"
-    broken = beyond_bounds(message.get("data"), with_lines=True)
-    return None if broken is None else f"{'.'.join(str(part) for part in ('data', *broken[0]))}: {broken[1]}"
-
-
-def _command(message: dict[str, Any], kind: str) -> Command | InvalidCommand:
-    reader = _COMMAND_READERS.get(kind)
-    if reader is not None:
-        try:
-            return reader.read(message)  # type: ignore[no-any-return]  # one of the commands' models
-        except ValidationError as error:
-            return _invalid(message, first_problem(error))
-    return _invalid(message, "type: must be CreateOrder, ShipOrder or CancelOrder")
-
-
-def _canonical_id(message: dict[str, Any], name: str) -> UUID:
-    text = message.get(name)
+    if value is None:
+        raise Unreadable("is no command: it has no value")
+    read = _COMMANDS.in_one_pass(value)
+    message = None if read else _COMMANDS.parsed(value)
     try:
-        value = UUID(text)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Unreadable(f"is no command: {name} is no UUID") from error
-    if str(value) != text:
-        raise Unreadable(f"is no command: {name} is no UUID in canonical lower-case form")
-    return value
+        command, checks = read or _COMMANDS.by_members(message or {})
+        checks.rules(command)
+    except ValueError as error:
+        return _invalid(message or _COMMANDS.parsed(value), problem_text(error))
+    return command  # type: ignore[no-any-return]  # a Command
+
+
+def problem_text(error: ValueError) -> str:
+    """What is wrong with a message and where, in at most 300 printable characters."""
+    said, _, path = str(error).partition(" - at `$")
+    where = path.removesuffix("`").replace("[", ".").replace("]", "").removeprefix(".")
+    return printable(f"{where}: {said}" if where else said)
+
+
+def _named(name: str, check: Callable[[Any], Any], value: Any) -> None:
+    try:
+        check(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def _invalid(message: dict[str, Any], problem: str) -> InvalidCommand:
     command_id, order_id = _canonical_id(message, "id"), _canonical_id(message, "order_id")
-    readable = {
-        "key_hash": _key_hash(message.get("key_hash")),
-        "type": _text_or(message.get("type"), "unknown"),
-        "correlation_id": _text_or(message.get("correlation_id"), str(command_id)),
-        "actor": _text_or(message.get("actor"), "unknown"),
-    }
+    return InvalidCommand(
+        id=command_id,
+        order_id=order_id,
+        type=_read_or("unknown", printable_text, message.get("type")),
+        key_hash=_key_hash(message.get("key_hash")),
+        correlation_id=_read_or(str(command_id), printable_text, message.get("correlation_id")),
+        # The time comes from the command alone, so that deciding again gives the same bytes.
+        issued_at=_time(message.get("issued_at")),
+        actor=_read_or("unknown", printable_text, message.get("actor")),
+        problem=problem,
+    )
+
+
+def _canonical_id(message: dict[str, Any], name: str) -> UUID:
+    value = message.get(name)
     try:
-        return InvalidCommand(id=command_id, order_id=order_id, problem=problem, issued_at=message.get("issued_at"), **readable)
-    except ValidationError:
-        # Only the time can still be wrong. It comes from the command alone, so that deciding again gives the same bytes.
-        return InvalidCommand(id=command_id, order_id=order_id, problem=problem, issued_at=_UNKNOWN_TIME, **readable)
+        return canonical_uuid(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise Unreadable(f"is no command: {name} {error}") from error
 
 
-def _text_or(value: object, otherwise: Any) -> Any:
-    if isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable():
-        return value
-    return otherwise
+def _read_or(otherwise: str, check: Callable[[str], str], value: object) -> str:
+    try:
+        return check(value) if isinstance(value, str) else otherwise
+    except ValueError:
+        return otherwise
 
 
 def _key_hash(value: object) -> str | None:
-    return value if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) else None
+    try:
+        return msgspec.convert(value, KeyHash)
+    except msgspec.ValidationError:
+        return None
+
+
+def _time(value: object) -> datetime:
+    try:
+        return msgspec.convert(value, Time).astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError):
+        return _UNKNOWN_TIME

@@ -1,67 +1,23 @@
 """The live feed's frames, both ways; `docs` and the AsyncAPI page are generated from these models."""
 
-from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from event_schemas.values import Closed, CustomerId, Id, Text
-
-SUBPROTOCOL = "orders.v1.json"
-LATEST, EARLIEST = "latest", "earliest"
-
-
-class FeedCode(StrEnum):
-    """The stable codes of `error` frames."""
-
-    MALFORMED_JSON = "malformed_json"
-    VALIDATION_FAILED = "validation_failed"
-    UNKNOWN_TYPE = "unknown_type"
-    SUBSCRIPTION_EXISTS = "subscription_exists"
-    SUBSCRIPTION_UNKNOWN = "subscription_unknown"
-    TOO_MANY_SUBSCRIPTIONS = "too_many_subscriptions"
-    NOT_READY = "not_ready"
-    LOG_BROKEN = "log_broken"
-    NEWER_SCHEMA = "newer_schema"
-    SNAPSHOT_UNAVAILABLE = "snapshot_unavailable"
+from event_schemas.feed_codes import LATEST, FeedCode, ResetReason
+from event_schemas.registry import RECORD_KINDS
+from event_schemas.request_types import CustomerId, Id, RecordType, Request, Text
 
 
-class ResetReason(StrEnum):
-    """Why a subscription can't go on from its position."""
-
-    MALFORMED = "malformed"
-    OTHER_LOG = "other_log"
-    BEYOND_THE_END = "beyond_the_end"
-    LOG_REPLACED = "log_replaced"
-
-
-class CloseCode:
-    """Why the server ends a connection, beside the protocol's own codes.
-
-    4000 to 4099: stop, the client must be mended first. 4100 to 4199: back off, then resume from the last position. 4200 to 4299:
-    come back now, after `retry_after_ms` of the reason if it names that.
-    """
-
-    BAD_FRAMES = 4000
-    NO_SUBSCRIPTION = 4001
-    TOO_MANY_FRAMES = 4002
-    SLOW = 4100
-    INTERNAL = 4101
-    GOING_AWAY = 4200
-
-
-RecordType = Literal["OrderCreated", "OrderShipped", "OrderCancelled", "CommandRejected"]
-
-
-class FeedFilter(Closed):
+class FeedFilter(Request):
     """Which records are wanted: those of a customer, of an order, of these types; of all that are named; every record when empty."""
 
     customer_id: CustomerId | None = None
     order_id: Id | None = None
-    types: Annotated[tuple[RecordType, ...], Field(min_length=1, max_length=4)] | None = None
+    types: Annotated[tuple[RecordType, ...], Field(min_length=1, max_length=len(RECORD_KINDS))] | None = None
 
 
-class Subscribe(Closed):
+class Subscribe(Request):
     """From the client: send me records. `from`: `latest`, `earliest` or a position that the feed or the HTTP API gave out.
 
     With `snapshot` the matching orders come first, as they stand, and then the records from there.
@@ -84,14 +40,14 @@ class Subscribe(Closed):
         return self
 
 
-class Unsubscribe(Closed):
+class Unsubscribe(Request):
     """From the client: no more of that subscription."""
 
     type: Literal["unsubscribe"] = "unsubscribe"
     id: Text | None = None
 
 
-class _FromServer(Closed):
+class _FromServer(Request):
     id: str | None = None
 
     def encoded(self) -> bytes:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from event_schemas.decoding import NewerSchema, Unreadable, decode_keyed_record
+from event_schemas.decoding import NewerSchema, Unreadable, decode_record
+from event_schemas.encoding import value_bytes
 from event_schemas.events import Record
 from event_schemas.topics import COMMAND_OFFSET, PLACE
 
@@ -52,15 +53,26 @@ class Undecodable:
     reason: str
 
 
+_OFFSETS = 2**63
+"""An offset is below it (Kafka's int64)."""
+_OFFSET_DIGITS = 19
+
 Classified = RecordedMessage | Void | Undecodable
 
 
 def header_number(headers: Iterable[tuple[str, bytes | None]], name: str) -> int | None:
-    """The decimal number in a header; None when the header is missing or holds no number."""
+    """The decimal number in a header; None when the header is missing or holds no number below 2**63."""
     for key, value in headers:
         if key == name:
-            return int(value) if value is not None and value.isdigit() and len(value) < 20 else None
+            return _offset(value)
     return None
+
+
+def _offset(text: bytes | None) -> int | None:
+    if text is None or len(text) > _OFFSET_DIGITS or not text.isdigit():
+        return None
+    number = int(text)
+    return number if number < _OFFSETS else None
 
 
 def classify(kafka_record: KafkaRecord) -> Classified:
@@ -68,7 +80,7 @@ def classify(kafka_record: KafkaRecord) -> Classified:
     partition, offset = kafka_record.partition, kafka_record.offset
     in_place = header_number(kafka_record.headers, PLACE) == offset
     try:
-        record, key = decode_keyed_record(kafka_record.value)
+        record = decode_record(kafka_record.value)
     except Unreadable as error:
         return Undecodable(partition, offset, str(error))
     except NewerSchema:
@@ -79,8 +91,8 @@ def classify(kafka_record: KafkaRecord) -> Classified:
         return Void(partition, offset)
     command_offset = header_number(kafka_record.headers, COMMAND_OFFSET)
     if command_offset is None:
-        return Undecodable(partition, offset, "is no record: the header command_offset is missing or no number")
-    if kafka_record.key != key:
+        return Undecodable(partition, offset, "is no record: the header command_offset is missing or no offset")
+    if kafka_record.key != value_bytes(record.order_id):
         return Undecodable(partition, offset, "is no record: its key is not its order_id")
     return RecordedMessage(record, partition, offset, kafka_record.timestamp, command_offset, kafka_record.value or b"")
 

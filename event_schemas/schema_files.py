@@ -11,13 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
-from event_schemas.commands import COMMAND_SCHEMA_VERSIONS, COMMAND_TYPES
-from event_schemas.events import EVENT_SCHEMA_VERSIONS, RECORD_TYPES
+from event_schemas.registry import COMMANDS, RECORDS
 
 FOLDER = Path(__file__).parent / "schemas"
-CURRENT_VERSIONS = COMMAND_SCHEMA_VERSIONS | EVENT_SCHEMA_VERSIONS
+CURRENT_VERSIONS = {kind.name: kind.version for kind in (*COMMANDS, *RECORDS)}
 _SUMS = "SHA256SUMS"
 _WRITE = "run `python -m event_schemas.schema_files`"
 
@@ -27,9 +24,9 @@ class Released(Exception):
 
 
 def current_schemas() -> dict[str, dict[str, Any]]:
-    """The current version's schema of every command and every record, by type, as the models have it."""
-    commands = {str(model.model_fields["type"].default): model for model in COMMAND_TYPES}
-    return {name: message_schema(name, CURRENT_VERSIONS[name], model) for name, model in (commands | RECORD_TYPES).items()}
+    """The current version's schema of every command and every record, by type."""
+    found = released_schemas(FOLDER)
+    return {name: found[name][version] for name, version in CURRENT_VERSIONS.items()}
 
 
 def schema_files() -> dict[Path, str]:
@@ -38,16 +35,6 @@ def schema_files() -> dict[Path, str]:
         Path(name) / f"v{CURRENT_VERSIONS[name]}.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
         for name, schema in current_schemas().items()
     }
-
-
-def message_schema(name: str, version: int, model: type[BaseModel]) -> dict[str, Any]:
-    """The schema of one message as it is written: its type and its version are fixed and always there."""
-    schema = model.model_json_schema(mode="serialization")
-    schema["properties"]["schema_version"] = {"const": version, "title": "Schema Version", "type": "integer"}
-    # A command's model fills its type in when it is built; every message in the topic has it.
-    schema["properties"]["type"].pop("default", None)
-    schema["required"] = [field for field in schema["properties"] if field in {*schema["required"], "type"}]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:orders:schema:{name}:{version}"} | schema
 
 
 def released_sums(folder: Path) -> dict[Path, str]:

@@ -53,4 +53,4 @@ def rehearse(command: Command, history: Sequence[HistoryEntry], partition: int) 
         state.apply(record, offset=entry.record_offset, command_offset=0, value=None)
     decided = state.decide(command)
     assert decided is not None  # the command is not in the history
-    return Outcome.of_record(decided, partition, NOT_DECIDED, NOT_DECIDED)
+    return Outcome.of_record(decided.record, partition, NOT_DECIDED, NOT_DECIDED)

@@ -8,21 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from event_schemas.events import RECORD_TYPES
-from event_schemas.feed import (
-    SUBPROTOCOL,
-    CaughtUp,
-    CloseCode,
-    EventFrame,
-    FeedError,
-    Heartbeat,
-    Reset,
-    Snapshot,
-    Subscribe,
-    Subscribed,
-    Unsubscribe,
-    Unsubscribed,
-)
+from event_schemas.feed import CaughtUp, EventFrame, FeedError, Heartbeat, Reset, Snapshot, Subscribe, Subscribed, Unsubscribe, Unsubscribed
+from event_schemas.feed_codes import SUBPROTOCOL, CloseCode
+from event_schemas.registry import RECORD_KINDS
 from event_schemas.schema_files import current_schemas
 from notifier.client.endings import then_of_close
 
@@ -131,7 +119,7 @@ def _schemas() -> dict[str, Any]:
     schemas: dict[str, Any] = found["$defs"]
     for model in FROM_THE_FEED:
         _always_typed(schemas[model.__name__])
-    schemas["EventFrame"]["properties"]["event"] = {"oneOf": [{"$ref": f"#/components/schemas/{name}Record"} for name in RECORD_TYPES]}
+    schemas["EventFrame"]["properties"]["event"] = {"oneOf": [{"$ref": f"#/components/schemas/{name}Record"} for name in RECORD_KINDS]}
     return dict(sorted({**schemas, **_records()}.items()))
 
 
@@ -145,7 +133,7 @@ def _always_typed(schema: dict[str, Any]) -> None:
 def _records() -> dict[str, Any]:
     """The records as they stand in the log, each with the parts that it is made of."""
     records: dict[str, Any] = {}
-    for name in RECORD_TYPES:
+    for name in RECORD_KINDS:
         schema = json.loads(json.dumps(current_schemas()[name]).replace("#/$defs/", "#/components/schemas/"))
         records |= schema.pop("$defs", {})
         records[f"{name}Record"] = {key: value for key, value in schema.items() if not key.startswith("$")}

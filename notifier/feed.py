@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
-from event_schemas.feed import FeedCode, ResetReason, Subscribe
+from event_schemas.feed import Subscribe
+from event_schemas.feed_codes import FeedCode, ResetReason
 from event_schemas.topics import EVENTS
 from infra.errors import BrokerAway
 from infra.event_log.tail import LogTail

@@ -8,7 +8,8 @@ from typing import Any
 import aiohttp
 import orjson
 
-from event_schemas.feed import FeedCode, FeedFilter, Subscribe
+from event_schemas.feed import FeedFilter, Subscribe
+from event_schemas.feed_codes import FeedCode
 from notifier.requests import Refused
 
 PIECE_BYTES = 64 * 1024

@@ -3,8 +3,9 @@
 import orjson
 from pydantic import ValidationError
 
-from event_schemas.decoding import first_problem
-from event_schemas.feed import FeedCode, FeedError, Subscribe, Unsubscribe
+from event_schemas.feed import FeedError, Subscribe, Unsubscribe
+from event_schemas.feed_codes import FeedCode
+from event_schemas.request_types import first_problem
 
 _TYPES: dict[str, type[Subscribe] | type[Unsubscribe]] = {"subscribe": Subscribe, "unsubscribe": Unsubscribe}
 

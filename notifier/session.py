@@ -6,21 +6,8 @@ from collections.abc import Mapping
 from contextlib import aclosing
 
 from event_schemas.decoding import NewerSchema
-from event_schemas.feed import (
-    EARLIEST,
-    LATEST,
-    CaughtUp,
-    CloseCode,
-    FeedCode,
-    FeedError,
-    Heartbeat,
-    Reset,
-    ResetReason,
-    Subscribe,
-    Subscribed,
-    Unsubscribe,
-    Unsubscribed,
-)
+from event_schemas.feed import CaughtUp, FeedError, Heartbeat, Reset, Subscribe, Subscribed, Unsubscribe, Unsubscribed
+from event_schemas.feed_codes import EARLIEST, LATEST, CloseCode, FeedCode, ResetReason
 from infra.errors import LogUnreadable
 from notifier.admission import Stall
 from notifier.feed import Feed

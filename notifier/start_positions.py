@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from event_schemas.feed import EARLIEST, LATEST, FeedCode, ResetReason, Subscribe
+from event_schemas.feed import Subscribe
+from event_schemas.feed_codes import EARLIEST, LATEST, FeedCode, ResetReason
 from event_schemas.positions import LogIdentity, NoToken, Position
 from notifier.requests import Refused
 

@@ -9,8 +9,9 @@ from aiokafka import ConsumerRecord
 from prometheus_client import Counter, Gauge
 
 from event_schemas.commands import Command, InvalidCommand
-from event_schemas.decoding import NewerSchema, Unreadable, decode_keyed_command
-from event_schemas.events import CommandRejectedRecord
+from event_schemas.decoding import NewerSchema, Unreadable, decode_command
+from event_schemas.encoding import value_bytes
+from event_schemas.events import CommandRejected
 from infra.event_log.runs import run_from
 from infra.faust.fetches import Progress, Records
 from infra.kafka.partitioner import partition_of_key
@@ -124,12 +125,12 @@ class CommandHandler:
                 stopped = True
                 break
             else:
-                ending = partition.end(command)
-                if ending is None:
+                decided = partition.decide(command)
+                if decided is None:
                     repeated += 1
                 else:
-                    rejected += type(ending.record) is CommandRejectedRecord
-                    outgoing.append(encode(ending.record, ending.value, kafka_record))
+                    rejected += isinstance(decided.record.data, CommandRejected)
+                    outgoing.append(encode(decided.record, decided.value, kafka_record))
             partition.next_command = kafka_record.offset + 1
         # Counted once a run: a counter's lock costs more than the counting.
         _REPEATED.inc(repeated)
@@ -151,10 +152,10 @@ def _readable(kafka_record: ConsumerRecord, partitions: int) -> Command | Invali
 
     Raises Unreadable for a misrouted one, and as `decode_command`.
     """
-    command, key = decode_keyed_command(kafka_record.value)
-    if kafka_record.key != key:
+    command = decode_command(kafka_record.value)
+    if kafka_record.key != value_bytes(command.order_id):
         raise Unreadable("is misrouted: its key is not its order_id")
-    partition = partition_of_key(key, partitions)
+    partition = partition_of_key(kafka_record.key, partitions)
     if partition != kafka_record.partition:
         raise Unreadable(f"is misrouted: its order lives on partition {partition}")
     return command

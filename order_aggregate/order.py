@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class CreatedOrder:
     ordered_at: datetime
     currency: str
     units: int
-    total: Decimal
+    total: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,40 +1,23 @@
 """One partition of the aggregate: a fold of its records that count. Pure; it never reads a clock or a topic."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from event_schemas.codes import Code
-from event_schemas.commands import Command, CreateOrderCommand, InvalidCommand
-from event_schemas.events import (
-    CommandRejected,
-    CommandRejectedRecord,
-    OrderCancelled,
-    OrderCancelledRecord,
-    OrderCreated,
-    OrderCreatedRecord,
-    OrderShipped,
-    OrderShippedRecord,
-    Record,
-    RecordData,
-    record_id,
-)
+from event_schemas.commands import Command, CreateOrder, InvalidCommand
+from event_schemas.encoding import encoded
+from event_schemas.events import CommandRejected, Record, RecordData
+from event_schemas.registry import new_record
 from event_schemas.topics import MAX_RECORD_VALUE_BYTES
 from order_aggregate.decider import Rejection, decide, evolve
 from order_aggregate.id_tables import IdSet, IdTable
 from order_aggregate.order import NoOrder, OrderState
 from order_aggregate.state_encoding import packed_state, unpacked_state
 
-_RECORD_OF: dict[type[RecordData], Any] = {
-    OrderCreated: OrderCreatedRecord,
-    OrderShipped: OrderShippedRecord,
-    OrderCancelled: OrderCancelledRecord,
-    CommandRejected: CommandRejectedRecord,
-}
 
-
-class Ending(NamedTuple):
-    """What a command ended in: the record and its bytes."""
+class Decided(NamedTuple):
+    """A command's ending: the record, and its bytes, which are made once."""
 
     record: Record
     value: bytes
@@ -62,21 +45,16 @@ class PartitionState:
         """An order's present state."""
         return unpacked_state(self._orders.get(order_id.bytes))
 
-    def decide(self, command: Command | InvalidCommand) -> Record | None:
-        """The record in which this command ends, and take it in; None for a command that has its record already."""
-        ending = self.end(command)
-        return None if ending is None else ending.record
-
-    def end(self, command: Command | InvalidCommand) -> Ending | None:
-        """Like `decide`, with the record's bytes, which are made once."""
+    def decide(self, command: Command | InvalidCommand) -> Decided | None:
+        """The record in which this command ends, taken in; None for a command that has its record already."""
         if not self._decided.add(command.id.bytes):
             return None
         order_key = command.order_id.bytes
         state = unpacked_state(self._orders.get(order_key))
         key_used = command.key_hash is not None and not self._keys.add(_key_memory(command.key_hash))
-        ending = _bounded(command, state, decide(command, state, key_used=key_used))
-        self._evolve(ending.record, state, order_key)
-        return ending
+        decided = _decided(command, state, decide(command, state, key_used=key_used))
+        self._evolve(decided.record, state, order_key)
+        return decided
 
     def apply(self, record: Record, *, offset: int, command_offset: int, value: bytes | None) -> None:
         """Fold one record of the log that counts."""
@@ -120,31 +98,31 @@ def _key_memory(key_hash: str) -> bytes:
     return bytes.fromhex(key_hash[:32])
 
 
-def _bounded(command: Command | InvalidCommand, state: OrderState, decided: RecordData | Rejection) -> Ending:
+def _decided(command: Command | InvalidCommand, state: OrderState, ending: RecordData | Rejection) -> Decided:
     """The record, or a rejection in its place when the log might not take it: a command that can't end would stop its partition.
 
     Measured against what the code says, not what a broker is set to, so that deciding again gives the same bytes.
     """
-    record = _record(command, state, decided)
-    value = record.encoded()
+    record = record_of(command, state, ending)
+    value = encoded(record)
     if len(value) > MAX_RECORD_VALUE_BYTES:
         too_large = f"its record would have {len(value)} bytes, more than the {MAX_RECORD_VALUE_BYTES} that the log takes"
-        record = _record(command, state, Rejection(Code.INVALID_COMMAND, too_large))
-        value = record.encoded()
-    return Ending(record, value)
+        record = record_of(command, state, Rejection(Code.INVALID_COMMAND, too_large))
+        value = encoded(record)
+    return Decided(record, value)
 
 
-def _record(command: Command | InvalidCommand, state: OrderState, decided: RecordData | Rejection) -> Record:
+def record_of(command: Command | InvalidCommand, state: OrderState, ending: RecordData | Rejection) -> Record:
+    """The record in which a command ends. `state`: the order's before it."""
     version = state.version
-    if isinstance(decided, Rejection):
-        data: RecordData = CommandRejected.model_construct(
-            code=str(decided.code), detail=decided.detail, command_type=command.type, customer_id=_customer(command, state)
+    if isinstance(ending, Rejection):
+        ending = CommandRejected(
+            code=str(ending.code), detail=ending.detail, command_type=command.type, customer_id=_customer(command, state)
         )
     else:
-        data, version = decided, version + 1
-    record: Record = _RECORD_OF[type(data)].of(
-        data,
-        id=record_id(command.id),
+        version += 1
+    return new_record(
+        ending,
         order_id=command.order_id,
         version=version,
         command_id=command.id,
@@ -153,10 +131,9 @@ def _record(command: Command | InvalidCommand, state: OrderState, decided: Recor
         occurred_at=command.issued_at,
         actor=command.actor,
     )
-    return record
 
 
 def _customer(command: Command | InvalidCommand, state: OrderState) -> str | None:
-    if isinstance(command, CreateOrderCommand):
+    if isinstance(command, Command) and isinstance(command.data, CreateOrder):
         return command.data.customer_id
     return None if isinstance(state, NoOrder) else state.customer_id

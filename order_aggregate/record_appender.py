@@ -11,8 +11,9 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from prometheus_client import Counter
 
 from event_schemas.encoding import value_bytes
-from event_schemas.events import RECORD_TYPES, Record
+from event_schemas.events import Record
 from event_schemas.recorded import header_number
+from event_schemas.registry import RECORD_KINDS
 from event_schemas.topics import COMMAND_OFFSET, EVENTS, PLACE
 from event_schemas.trace_context import TRACEPARENT, traceparent_of
 from infra.event_log.partition_fold import fold_partitions
@@ -23,7 +24,7 @@ _SOURCE = b"/orders"
 _SPEC = ("ce_specversion", b"1.0")
 _SOURCE_HEADER = ("ce_source", _SOURCE)
 _CONTENT_TYPE = ("content-type", b"application/json")
-_TYPES = {name: ("ce_type", name.encode()) for name in RECORD_TYPES}
+_TYPES = {name: ("ce_type", name.encode()) for name in RECORD_KINDS}
 ACKNOWLEDGED_WITHIN_S = 30.0
 """A batch that the broker has not acknowledged by then ends the process; the next one reads in the log what became of it."""
 

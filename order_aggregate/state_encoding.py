@@ -2,7 +2,6 @@
 
 import struct
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import assert_never
 
 from order_aggregate.order import CancelledOrder, CreatedOrder, NoOrder, OrderState, ShippedOrder
@@ -21,7 +20,7 @@ def packed_state(state: OrderState) -> bytes:
     """The state as bytes. NoOrder has none: an order that is not there is not kept."""
     match state:
         case CreatedOrder():
-            total = str(state.total).encode()
+            total = state.total.encode()
             ordered = (state.ordered_at - _EPOCH) // _MICROSECOND
             head = _CREATED.pack(b"C", state.version, ordered, state.units, state.currency.encode(), len(total))
             return head + total + state.customer_id.encode()
@@ -42,7 +41,7 @@ def unpacked_state(packed: bytes | None) -> OrderState:
     if packed[:1] == b"C":
         _, version, ordered, units, currency, length = _CREATED.unpack_from(packed)
         total, customer = packed[_CREATED.size : _CREATED.size + length], packed[_CREATED.size + length :]
-        return CreatedOrder(version, customer.decode(), _EPOCH + ordered * _MICROSECOND, currency.decode(), units, Decimal(total.decode()))
+        return CreatedOrder(version, customer.decode(), _EPOCH + ordered * _MICROSECOND, currency.decode(), units, total.decode())
     _, version = _ENDED.unpack_from(packed)
     customer_id = packed[_ENDED.size :].decode()
     match packed[:1]:

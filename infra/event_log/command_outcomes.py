@@ -9,7 +9,7 @@ from uuid import UUID
 
 from prometheus_client import Gauge
 
-from event_schemas.events import CommandRejectedRecord, Record
+from event_schemas.events import CommandRejected, Record
 from event_schemas.recorded import RecordedMessage
 from infra.event_log.tail import LogTail
 
@@ -43,7 +43,7 @@ class Outcome:
     @classmethod
     def of_record(cls, record: Record, partition: int, record_offset: int, command_offset: int) -> "Outcome":
         """The outcome that a record is, or would be, at this place."""
-        rejection = record.data if isinstance(record, CommandRejectedRecord) else None
+        rejection = record.data if isinstance(record.data, CommandRejected) else None
         return cls(
             command_id=record.command_id,
             order_id=record.order_id,

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from event_schemas.feed import FeedCode
+from event_schemas.feed_codes import FeedCode
 
 _FIRST_S, _LONGEST_S = 0.25, 30.0
 _HINT_AT_MOST_S = 60.0

@@ -24,7 +24,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 from websockets.typing import Subprotocol
 
-from event_schemas.feed import SUBPROTOCOL
+from event_schemas.feed_codes import SUBPROTOCOL
 from notifier.client.endings import End, Then, closed, refused, unreachable
 from notifier.client.items import MOST, Held, Item
 from notifier.client.state import Following, Wanted

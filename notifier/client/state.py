@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from event_schemas.feed import LATEST
+from event_schemas.feed_codes import LATEST
 from notifier.client.endings import End, Then, failed, pause_s
 from notifier.client.items import CaughtUp, Event, FeedStopped, Held, Item, Joined, Lost, Passed, Reset, Snapshot
 

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from event_schemas.codes import Code
-from event_schemas.feed import LATEST, Subscribe
+from event_schemas.feed import Subscribe
+from event_schemas.feed_codes import LATEST
 from infra.http.problems import Problem, problem_responses
 from notifier.sse.streams import SseStreams
 

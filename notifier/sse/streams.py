@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from event_schemas.codes import Code
-from event_schemas.feed import CloseCode, FeedCode, Subscribe
+from event_schemas.feed import Subscribe
+from event_schemas.feed_codes import CloseCode, FeedCode
 from infra.http.disconnects import watching
 from infra.http.problems import Problem
 from infra.process.settings import Settings

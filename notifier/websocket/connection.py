@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request
 from websockets.protocol import Event, State
 
-from event_schemas.feed import CloseCode
+from event_schemas.feed_codes import CloseCode
 from notifier.admission import Limits
 from notifier.session import Session
 from notifier.sink import ClientGone

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, NegotiationError
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from event_schemas.feed import SUBPROTOCOL, CloseCode
+from event_schemas.feed_codes import SUBPROTOCOL, CloseCode
 from event_schemas.topics import EVENTS
 from infra.event_log.tail import LogTail
 from infra.process.settings import Settings

@@ -16,8 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from event_schemas.events import COMMAND_OF_EVENT
-from event_schemas.values import Time
+from event_schemas.registry import COMMAND_OF_EVENT
+from event_schemas.request_types import Time
 from order_service.commands.tail import STYLES, what_matters
 from order_service.stack.running import stack_settings, urls
 from order_service.terminal import fail, local_time, printable, table

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from event_schemas.feed import FeedCode
+from event_schemas.feed_codes import FeedCode
 from notifier.client import Event, FeedClient, FeedStopped, Item, Joined, Lost, Reset, Wanted
 from order_service.stack.running import stack_settings, urls
 from order_service.terminal import fail, local_time, printable

@@ -9,7 +9,7 @@ import orjson
 from aiokafka import ConsumerRecord
 
 from event_schemas.decoding import NewerSchema
-from event_schemas.events import record_id
+from event_schemas.ids import record_id
 from event_schemas.positions import CommandPlace
 from event_schemas.recorded import RecordedMessage, classify, recorded_messages
 from event_schemas.topics import COMMANDS, EVENTS

@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from event_schemas.codes import Code
-from event_schemas.values import CustomerId, Time
+from event_schemas.request_types import CustomerId, Time
 from infra.http.problems import Problem, problem_responses
 from projections.queries.sql import OrderStatus
 

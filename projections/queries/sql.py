@@ -13,12 +13,11 @@ from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from event_schemas.positions import Position
-from event_schemas.values import decimal_text
 from projections.queries.read_snapshot import ReadSnapshot
 from projections.store.parked import parked_tables
 from projections.tables import command_outcomes, customer_summaries, order_details, order_history
 from projections.tables import daily_sales as daily_sales_table
-from projections.tables.exact_sums import plus
+from projections.tables.exact_sums import decimal_text, plus
 from projections.tables.order_history import HistoryEntry
 
 _PACKED = Struct(">q16s")

@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from event_schemas.values import Total
+from event_schemas.request_types import RecordType
 from projections.queries.sql import OrderStatus
+from projections.tables.exact_sums import decimal_text
 
 T = TypeVar("T")
 IfAny = Annotated[T | None, Field(default=None, exclude_if=lambda value: value is None)]
 """A member that is left out when there is nothing to say."""
+Total = Annotated[Decimal, PlainSerializer(decimal_text, return_type=str)]
+"""An exact sum of amounts, as decimal text."""
 
 
 Visibility = Mapping[str, Literal["visible", "behind", "parked"]]
@@ -71,7 +75,7 @@ class HistoryItem(View):
     model_config = ConfigDict(extra="allow")
 
     id: UUID
-    type: Literal["OrderCreated", "OrderShipped", "OrderCancelled", "CommandRejected"]
+    type: RecordType
     schema_version: int
     order_id: UUID
     version: int

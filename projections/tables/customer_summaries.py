@@ -8,11 +8,10 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple, assert_never
 
-from event_schemas.events import CommandRejectedRecord, OrderCancelledRecord, OrderCreatedRecord, OrderShippedRecord
+from event_schemas.events import CommandRejected, OrderCancelled, OrderCreated, OrderShipped
 from event_schemas.recorded import RecordedMessage
-from event_schemas.values import decimal_text
-from infra.postgres.table_definition import Key, TableDefinition
-from projections.tables.exact_sums import minus, plus
+from infra.postgres.table_definition import Integer, Key, TableDefinition
+from projections.tables.exact_sums import decimal_text, plus
 
 Totals = Mapping[str, Mapping[str, Any]]
 """Per currency `{"orders": number, "total": exact decimal text}`; a currency whose orders are all cancelled is not in it."""
@@ -22,7 +21,7 @@ class CustomerSummary(NamedTuple):
     """One customer's orders, as far as one partition knows."""
 
     customer_id: str
-    partition: int
+    partition: Integer
     orders: int = 0
     cancelled: int = 0
     units: int = 0
@@ -31,10 +30,10 @@ class CustomerSummary(NamedTuple):
 
 def key_of(counted: RecordedMessage) -> Key | None:
     """The customer and partition that the record counts for."""
-    match counted.record:
-        case OrderCreatedRecord(data=order) | OrderCancelledRecord(data=order):
+    match counted.record.data:
+        case OrderCreated() | OrderCancelled() as order:
             return order.customer_id, counted.partition
-        case OrderShippedRecord() | CommandRejectedRecord():
+        case OrderShipped() | CommandRejected():
             return None
         case _ as unexpected:
             assert_never(unexpected)
@@ -42,16 +41,16 @@ def key_of(counted: RecordedMessage) -> Key | None:
 
 def evolve(row: CustomerSummary | None, counted: RecordedMessage) -> CustomerSummary | None:
     """The customer's sums after this record."""
-    match counted.record:
-        case OrderCreatedRecord(data=order):
-            summary = row or CustomerSummary(order.customer_id, counted.partition)
-            totals = _with(summary.totals, order.currency, orders=1, amount=order.total)
-            return CustomerSummary(*summary[:2], summary.orders + 1, summary.cancelled, summary.units + order.units, totals)
-        case OrderCancelledRecord(data=order):
-            summary = row or CustomerSummary(order.customer_id, counted.partition)
-            totals = _with(summary.totals, order.currency, orders=-1, amount=minus(Decimal(0), order.total))
-            return CustomerSummary(*summary[:2], summary.orders, summary.cancelled + 1, summary.units - order.units, totals)
-        case OrderShippedRecord() | CommandRejectedRecord():
+    match counted.record.data:
+        case OrderCreated() as order:
+            summary = row or CustomerSummary(customer_id=order.customer_id, partition=counted.partition)
+            totals = _with(summary.totals, order.currency, orders=1, amount=Decimal(order.total))
+            return summary._replace(orders=summary.orders + 1, units=summary.units + order.units, totals=totals)
+        case OrderCancelled() as order:
+            summary = row or CustomerSummary(customer_id=order.customer_id, partition=counted.partition)
+            totals = _with(summary.totals, order.currency, orders=-1, amount=-Decimal(order.total))
+            return summary._replace(cancelled=summary.cancelled + 1, units=summary.units - order.units, totals=totals)
+        case OrderShipped() | CommandRejected():
             return row
         case _ as unexpected:
             assert_never(unexpected)
@@ -71,14 +70,6 @@ def _with(totals: Totals, currency: str, *, orders: int, amount: Decimal) -> Tot
 TABLE = TableDefinition(
     name="customer_summaries",
     row=CustomerSummary,
-    columns={
-        "customer_id": "text",
-        "partition": "integer",
-        "orders": "bigint",
-        "cancelled": "bigint",
-        "units": "bigint",
-        "totals": "jsonb",
-    },
     key=("customer_id", "partition"),
     key_of=key_of,
     evolve=evolve,

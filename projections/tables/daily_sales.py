@@ -7,9 +7,9 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple, assert_never
 
-from event_schemas.events import CommandRejectedRecord, OrderCancelledRecord, OrderCreatedRecord, OrderShippedRecord
+from event_schemas.events import CommandRejected, OrderCancelled, OrderCreated, OrderShipped
 from event_schemas.recorded import RecordedMessage
-from infra.postgres.table_definition import Key, TableDefinition
+from infra.postgres.table_definition import Integer, Key, TableDefinition
 from projections.tables.exact_sums import minus, plus
 
 
@@ -18,7 +18,7 @@ class DailySales(NamedTuple):
 
     day: date
     currency: str
-    partition: int
+    partition: Integer
     orders: int = 0
     units: int = 0
     revenue: Decimal = Decimal(0)
@@ -26,10 +26,10 @@ class DailySales(NamedTuple):
 
 def key_of(counted: RecordedMessage) -> Key | None:
     """The day, currency and partition that the record counts for."""
-    match counted.record:
-        case OrderCreatedRecord(data=order) | OrderCancelledRecord(data=order):
+    match counted.record.data:
+        case OrderCreated() | OrderCancelled() as order:
             return order.ordered_at.date(), order.currency, counted.partition
-        case OrderShippedRecord() | CommandRejectedRecord():
+        case OrderShipped() | CommandRejected():
             return None
         case _ as unexpected:
             assert_never(unexpected)
@@ -37,30 +37,26 @@ def key_of(counted: RecordedMessage) -> Key | None:
 
 def evolve(row: DailySales | None, counted: RecordedMessage) -> DailySales | None:
     """The day's sales after this record."""
-    match counted.record:
-        case OrderCreatedRecord(data=order):
-            day = row or DailySales(order.ordered_at.date(), order.currency, counted.partition)
-            return DailySales(*day[:3], day.orders + 1, day.units + order.units, plus(day.revenue, order.total))
-        case OrderCancelledRecord(data=order):
-            day = row or DailySales(order.ordered_at.date(), order.currency, counted.partition)
-            return DailySales(*day[:3], day.orders - 1, day.units - order.units, minus(day.revenue, order.total))
-        case OrderShippedRecord() | CommandRejectedRecord():
+    match counted.record.data:
+        case OrderCreated() as order:
+            day = row or _empty(order, counted.partition)
+            return day._replace(orders=day.orders + 1, units=day.units + order.units, revenue=plus(day.revenue, Decimal(order.total)))
+        case OrderCancelled() as order:
+            day = row or _empty(order, counted.partition)
+            return day._replace(orders=day.orders - 1, units=day.units - order.units, revenue=minus(day.revenue, Decimal(order.total)))
+        case OrderShipped() | CommandRejected():
             return row
         case _ as unexpected:
             assert_never(unexpected)
 
 
+def _empty(order: OrderCreated | OrderCancelled, partition: int) -> DailySales:
+    return DailySales(day=order.ordered_at.date(), currency=order.currency, partition=partition)
+
+
 TABLE = TableDefinition(
     name="daily_sales",
     row=DailySales,
-    columns={
-        "day": "date",
-        "currency": "text",
-        "partition": "integer",
-        "orders": "bigint",
-        "units": "bigint",
-        "revenue": "numeric",
-    },
     key=("day", "currency", "partition"),
     key_of=key_of,
     evolve=evolve,

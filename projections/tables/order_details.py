@@ -6,10 +6,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple, assert_never
 from uuid import UUID
 
-from event_schemas.events import CommandRejectedRecord, OrderCancelledRecord, OrderCreatedRecord, OrderShippedRecord
+from event_schemas.events import CommandRejected, OrderCancelled, OrderCreated, OrderShipped, Record
 from event_schemas.recorded import RecordedMessage
-from event_schemas.values import decimal_text
-from infra.postgres.table_definition import Key, TableDefinition
+from infra.postgres.table_definition import Integer, Key, TableDefinition
 
 
 class OrderDetails(NamedTuple):
@@ -19,8 +18,8 @@ class OrderDetails(NamedTuple):
     """
 
     order_id: UUID
-    partition: int
-    version: int
+    partition: Integer
+    version: Integer
     status: str
     customer_id: str
     currency: str
@@ -38,10 +37,10 @@ class OrderDetails(NamedTuple):
 
 def key_of(counted: RecordedMessage) -> Key | None:
     """The order, when the record is an event: a rejection changes none."""
-    match counted.record:
-        case OrderCreatedRecord() | OrderShippedRecord() | OrderCancelledRecord():
+    match counted.record.data:
+        case OrderCreated() | OrderShipped() | OrderCancelled():
             return (counted.record.order_id,)
-        case CommandRejectedRecord():
+        case CommandRejected():
             return None
         case _ as unexpected:
             assert_never(unexpected)
@@ -49,61 +48,43 @@ def key_of(counted: RecordedMessage) -> Key | None:
 
 def evolve(row: OrderDetails | None, counted: RecordedMessage) -> OrderDetails | None:
     """The order after this record; None while it has not been created."""
-    match counted.record:
-        case OrderCreatedRecord():
-            return _created(counted.record, counted.partition)
-        case OrderShippedRecord(version=version, data=event):
+    match counted.record.data:
+        case OrderCreated() as order:
+            return _created(counted.record, order, counted.partition)
+        case OrderShipped() as event:
             return row and row._replace(
-                version=version, status="shipped", tracking_number=event.tracking_number, shipped_at=event.shipped_at
+                version=counted.record.version, status="shipped", tracking_number=event.tracking_number, shipped_at=event.shipped_at
             )
-        case OrderCancelledRecord(version=version, data=event):
-            return row and row._replace(version=version, status="cancelled", reason=event.reason, cancelled_at=event.cancelled_at)
-        case CommandRejectedRecord():
+        case OrderCancelled() as event:
+            return row and row._replace(
+                version=counted.record.version, status="cancelled", reason=event.reason, cancelled_at=event.cancelled_at
+            )
+        case CommandRejected():
             return row
         case _ as unexpected:
             assert_never(unexpected)
 
 
-def _created(record: OrderCreatedRecord, partition: int) -> OrderDetails:
-    order = record.data
-    # In the order of the fields, which takes half as long as by their names.
+def _created(record: Record, order: OrderCreated, partition: int) -> OrderDetails:
     return OrderDetails(
-        record.order_id,
-        partition,
-        record.version,
-        "created",
-        order.customer_id,
-        order.currency,
-        [{"sku": line.sku, "quantity": line.quantity, "unit_price": decimal_text(line.unit_price)} for line in order.lines],
-        order.units,
-        order.total,
-        order.ordered_at,
-        order.reference,
-        order.sales_channel,
+        order_id=record.order_id,
+        partition=partition,
+        version=record.version,
+        status="created",
+        customer_id=order.customer_id,
+        currency=order.currency,
+        lines=[{"sku": line.sku, "quantity": line.quantity, "unit_price": line.unit_price} for line in order.lines],
+        units=order.units,
+        total=Decimal(order.total),
+        ordered_at=order.ordered_at,
+        reference=order.reference,
+        sales_channel=order.sales_channel,
     )
 
 
 TABLE = TableDefinition(
     name="order_details",
     row=OrderDetails,
-    columns={
-        "order_id": "uuid",
-        "partition": "integer",
-        "version": "integer",
-        "status": "text",
-        "customer_id": "text",
-        "currency": "text",
-        "lines": "jsonb",
-        "units": "bigint",
-        "total": "numeric",
-        "ordered_at": "timestamptz",
-        "reference": "text",
-        "sales_channel": "text",
-        "tracking_number": "text",
-        "shipped_at": "timestamptz",
-        "reason": "text",
-        "cancelled_at": "timestamptz",
-    },
     key=("order_id",),
     key_of=key_of,
     evolve=evolve,

@@ -4,7 +4,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from event_schemas.recorded import RecordedMessage
-from infra.postgres.table_definition import Key, TableDefinition
+from infra.postgres.table_definition import Integer, Key, TableDefinition
 
 
 class HistoryEntry(NamedTuple):
@@ -12,7 +12,7 @@ class HistoryEntry(NamedTuple):
 
     order_id: UUID
     record_offset: int
-    partition: int
+    partition: Integer
     envelope: str
 
 
@@ -24,13 +24,17 @@ def key_of(counted: RecordedMessage) -> Key | None:
 def evolve(row: HistoryEntry | None, counted: RecordedMessage) -> HistoryEntry | None:
     """The record as history keeps it."""
     del row  # a record is written once
-    return HistoryEntry(counted.record.order_id, counted.offset, counted.partition, counted.value.decode())
+    return HistoryEntry(
+        order_id=counted.record.order_id,
+        record_offset=counted.offset,
+        partition=counted.partition,
+        envelope=counted.value.decode(),
+    )
 
 
 TABLE = TableDefinition(
     name="order_history",
     row=HistoryEntry,
-    columns={"order_id": "uuid", "record_offset": "bigint", "partition": "integer", "envelope": "text"},
     key=("order_id", "record_offset"),
     key_of=key_of,
     evolve=evolve,

@@ -13,7 +13,7 @@ import pytest
 from tests.support.service_process import CHECKOUT
 from tests.support.stack import Stack
 
-EARLIER = "193040faa45f2dffa2897269df774ff0c1fab67a"
+EARLIER = "5786a5d3fe7f0a06d9508fb031ebc41bd243bb9e"
 """Before the folders were divided: every module that a service loads by name, from a snapshot or an entry point, stood elsewhere."""
 
 _SNAPSHOTS = Path("order_aggregate/snapshots.py")

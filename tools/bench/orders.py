@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from command_api.envelopes import CREATE, Sender, build_command
 from command_api.headers import CommandHeaders
 from command_api.identity import ANONYMOUS
+from event_schemas.encoding import encoded
 from event_schemas.topics import COMMANDS
 from infra.http.preferences import Preferences
 from infra.kafka.clients import new_producer
@@ -56,7 +57,7 @@ def bench_commands(count: int, partitions: int, *, first: int = 0) -> Iterator[R
         sender = Sender(caller=ANONYMOUS, key=str(UUID(int=first + number)), at=_BEGAN + number * timedelta(milliseconds=20))
         command = build_command(CREATE, None, body, headers, sender)
         order_id = str(command.order_id)
-        row: Row = (partition_of(order_id, partitions), order_id.encode(), command.model_dump_json(exclude_none=True).encode(), [])
+        row: Row = (partition_of(order_id, partitions), order_id.encode(), encoded(command), [])
         recent.append(row)
         if len(recent) > 1_000:
             recent = recent[-500:]

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from event_schemas.feed import SUBPROTOCOL
+from event_schemas.feed_codes import SUBPROTOCOL
 from infra.event_log.tail import LogTail
 from infra.process.health import Health
 from infra.process.settings import Settings

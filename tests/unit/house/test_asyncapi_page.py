@@ -11,7 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 from event_schemas import feed
-from event_schemas.feed import CloseCode, EventFrame
+from event_schemas.feed import EventFrame
+from event_schemas.feed_codes import CloseCode
 from notifier.asyncapi import CLOSES, FROM_CLIENTS, FROM_THE_FEED, asyncapi_text
 from tests.support.house import ROOT
 from tests.support.records import cancelled, created, rejected, shipped

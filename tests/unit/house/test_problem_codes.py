@@ -3,7 +3,7 @@
 import re
 
 from event_schemas.codes import STATUS, Code
-from event_schemas.feed import FeedCode, ResetReason
+from event_schemas.feed_codes import FeedCode, ResetReason
 from tests.support.house import PACKAGES, ROOT, modules, table
 
 _PAGE = (ROOT / "docs" / "problems.md").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_schemas.feed import CloseCode, FeedCode
+from event_schemas.feed_codes import CloseCode, FeedCode
 from notifier.client.endings import End, Then, closed, failed, pause_s, refused, then_of_close, unreachable
 
 

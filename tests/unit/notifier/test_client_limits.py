@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from event_schemas.feed import CloseCode
+from event_schemas.feed_codes import CloseCode
 from infra.process.settings import Settings
 from notifier.admission import Limits
 from notifier.metrics import CLOSES, REFUSED_CONNECTIONS

@@ -2,7 +2,7 @@
 
 import re
 
-from event_schemas.feed import CloseCode
+from event_schemas.feed_codes import CloseCode
 from tests.support.house import ROOT
 
 CODES = {value for name, value in vars(CloseCode).items() if name.isupper()}

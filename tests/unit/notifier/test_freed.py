@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 import uvloop
 
-from event_schemas.feed import CloseCode
+from event_schemas.feed_codes import CloseCode
 from notifier.admission import Limits
 from notifier.websocket.connection import FeedConnection
 from tests.support.records import created

@@ -7,7 +7,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from event_schemas.feed import CloseCode
+from event_schemas.feed_codes import CloseCode
 from tests.support.records import created
 from tests.unit.notifier.memory_feed import CLOSE, PING, PONG, TEXT, MemoryFeed, RawClient, frame
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_schemas.feed import FeedCode, ResetReason, Subscribe, Unsubscribe
+from event_schemas.feed import Subscribe, Unsubscribe
+from event_schemas.feed_codes import FeedCode, ResetReason
 from event_schemas.positions import LogIdentity, Position
 from notifier.requests import Refused, read_request
 from notifier.start_positions import StartAhead, StartAt, StartNowhere, earliest, start_of

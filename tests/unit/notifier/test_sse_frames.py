@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from event_schemas.feed import CaughtUp, FeedCode, FeedError, Heartbeat, Reset, ResetReason, Snapshot, Subscribed
+from event_schemas.feed import CaughtUp, FeedError, Heartbeat, Reset, Snapshot, Subscribed
+from event_schemas.feed_codes import FeedCode, ResetReason
 from event_schemas.recorded import RecordedMessage
 from notifier.feed_event import FeedEvent, event_head
 from notifier.sse.sink import SseFrames, closing, retry

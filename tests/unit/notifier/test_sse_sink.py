@@ -5,7 +5,8 @@ import asyncio
 import orjson
 import pytest
 
-from event_schemas.feed import Heartbeat, Reset, ResetReason
+from event_schemas.feed import Heartbeat, Reset
+from event_schemas.feed_codes import ResetReason
 from notifier.sink import ClientGone
 from notifier.sse.sink import PARK_BYTES, RESUME_BYTES, SseFrames, SseSink
 

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from event_schemas.feed import CloseCode
+from event_schemas.feed_codes import CloseCode
 from notifier.websocket.connection import text_frame
 from tools.bench.feed_load.clients import FeedClients, parsed, subscribe
 from tools.bench.feed_load.stage import FeedStage, age_ms, bare_feed, due_at, event, feed_stage, wide_event

@@ -16,7 +16,9 @@ from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaProducer
 
-from event_schemas.events import CommandRejected, CommandRejectedRecord, OrderShipped, OrderShippedRecord, Record, record_id
+from event_schemas.encoding import encoded
+from event_schemas.events import CommandRejected, OrderShipped, Record
+from event_schemas.registry import new_record
 from event_schemas.topics import COMMAND_OFFSET, COMMANDS, EVENTS, PLACE
 from infra.event_log.reader import log_ends, stop_quietly
 from infra.kafka.clients import new_producer, new_reader
@@ -37,9 +39,8 @@ _TICK_S = 0.005
 def event(customer_id: str, *, due_ns: int = 0, order_id: UUID | None = None, version: int = 1) -> Record:
     """A small event, about 400 bytes. `due_ns`: when it was to be appended, by the monotonic clock; it travels with the event."""
     command_id, at = uuid4(), datetime.now(UTC)
-    return OrderShippedRecord.of(
+    return new_record(
         OrderShipped(customer_id=customer_id, tracking_number="bench", shipped_at=at),
-        id=record_id(command_id),
         order_id=order_id or uuid4(),
         version=version,
         command_id=command_id,
@@ -52,9 +53,8 @@ def event(customer_id: str, *, due_ns: int = 0, order_id: UUID | None = None, ve
 def wide_event(*, due_ns: int) -> Record:
     """An event of about 2,400 bytes: a rejection with a long reason."""
     command_id = uuid4()
-    return CommandRejectedRecord.of(
+    return new_record(
         CommandRejected(code="bench", detail="x" * 2_000, command_type="ShipOrder"),
-        id=record_id(command_id),
         order_id=uuid4(),
         version=0,
         command_id=command_id,
@@ -90,7 +90,7 @@ class FeedLog:
             batch = batches.get(partition) or batches.setdefault(partition, self._producer.create_batch())
             place = b"%d" % self._next_places[partition]
             headers = [(PLACE, place), (COMMAND_OFFSET, place)]
-            appended = batch.append(key=str(record.order_id).encode(), value=record.encoded(), timestamp=None, headers=headers)
+            appended = batch.append(key=str(record.order_id).encode(), value=encoded(record), timestamp=None, headers=headers)
             assert appended is not None, "more than fits into a batch"
             self._next_places[partition] += 1
         deliveries = []

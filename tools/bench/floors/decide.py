@@ -8,15 +8,17 @@ from uuid import UUID
 import uvloop
 from aiokafka import TopicPartition
 
-from event_schemas.commands import CreateOrderCommand
+from event_schemas.commands import InvalidCommand
 from event_schemas.decoding import decode_command
-from event_schemas.events import OrderCreated, OrderCreatedRecord, record_id
+from event_schemas.encoding import encoded
+from event_schemas.events import Record
 from event_schemas.topics import COMMAND_OFFSET, COMMANDS, EVENTS, PLACE
 from infra.kafka.clients import new_producer, new_reader
 from infra.process.settings import Settings
 from infra.process.tuning import collect_rarely
 from order_aggregate.decider import decide, evolve
 from order_aggregate.order import NoOrder, OrderState
+from order_aggregate.partition_state import record_of
 from order_aggregate.record_appender import encode
 
 _RECORDS = 2_000
@@ -38,7 +40,7 @@ class _Floor:
                 continue
             place = self._next_places.get(partition, 0)
             self._next_places[partition] = place + 1
-            out = encode(created, created.encoded(), record)
+            out = encode(created, encoded(created), record)
             headers = [(PLACE, b"%d" % place), (COMMAND_OFFSET, b"%d" % out.command_offset), *out.headers]
             if batch.append(key=out.key, value=out.value, timestamp=None, headers=headers) is None:
                 yield batch
@@ -47,25 +49,13 @@ class _Floor:
         if batch.record_count():
             yield batch
 
-    def _decide(self, value: bytes) -> OrderCreatedRecord | None:
+    def _decide(self, value: bytes) -> Record | None:
         command = decode_command(value)
-        if not isinstance(command, CreateOrderCommand) or command.id in self._decided:
+        if isinstance(command, InvalidCommand) or command.id in self._decided:
             return None
         self._decided.add(command.id)
         state = self._orders.get(command.order_id) or NoOrder()
-        event = decide(command, state)
-        assert isinstance(event, OrderCreated)
-        created = OrderCreatedRecord.of(
-            event,
-            id=record_id(command.id),
-            order_id=command.order_id,
-            version=1,
-            command_id=command.id,
-            key_hash=command.key_hash,
-            correlation_id=command.correlation_id,
-            occurred_at=command.issued_at,
-            actor=command.actor,
-        )
+        created = record_of(command, state, decide(command, state))
         self._orders[command.order_id] = evolve(state, created)
         return created
 
