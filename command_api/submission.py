@@ -142,7 +142,7 @@ async def _appended(submission: Submission, log: CommandAppender) -> CommandPlac
     command, trace = submission.command, submission.headers.traceparent
     kafka_headers = [(TRACEPARENT, trace.encode())] if trace else []
     try:
-        return await log.append(str(command.order_id), encoded(command), kafka_headers)
+        return await log.append(str(command.order_id), command.encoded(), kafka_headers)
     except CommandTooLarge as error:
         raise Problem(Code.BODY_TOO_LARGE, f"{error}: send a smaller body, for nothing was appended") from error
     except NotAcknowledged as error:

@@ -8,6 +8,7 @@ from msgspec import Meta
 from typing_extensions import TypeVar
 
 from event_schemas.currencies import in_use
+from event_schemas.encoding import encoded
 from event_schemas.messages import Closed, Id, KeyHash, OrderVersion, SchemaVersion, Time
 from event_schemas.values import AMOUNT, CURRENCY, CUSTOMER_ID, MAX_LINES, MAX_QUANTITY, SALES_CHANNEL, TEXT
 
@@ -70,6 +71,10 @@ class Command(Closed, Generic[DataT_co], frozen=True, kw_only=True):
     actor: Annotated[str, TEXT]
     type: str
     data: DataT_co
+
+    def encoded(self) -> bytes:
+        """The message's bytes: the same message gives the same bytes."""
+        return encoded(self)
 
 
 class InvalidCommand(Closed, frozen=True, kw_only=True):

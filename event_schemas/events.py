@@ -8,6 +8,7 @@ from typing import Generic
 
 from typing_extensions import TypeVar
 
+from event_schemas.encoding import encoded
 from event_schemas.messages import Amount, CurrencyCode, Id, KeyHash, Open, OrderVersion, Quantity, SchemaVersion, Time
 
 
@@ -80,3 +81,7 @@ class Record(Open, Generic[DataT_co], frozen=True, kw_only=True):
     occurred_at: Time
     actor: str
     data: DataT_co
+
+    def encoded(self) -> bytes:
+        """The message's bytes: the same message gives the same bytes."""
+        return encoded(self)

@@ -104,11 +104,11 @@ def _decided(command: Command | InvalidCommand, state: OrderState, ending: Recor
     Measured against what the code says, not what a broker is set to, so that deciding again gives the same bytes.
     """
     record = record_of(command, state, ending)
-    value = encoded(record)
+    value = record.encoded()
     if len(value) > MAX_RECORD_VALUE_BYTES:
         too_large = f"its record would have {len(value)} bytes, more than the {MAX_RECORD_VALUE_BYTES} that the log takes"
         record = record_of(command, state, Rejection(Code.INVALID_COMMAND, too_large))
-        value = encoded(record)
+        value = record.encoded()
     return Decided(record, value)
 
 

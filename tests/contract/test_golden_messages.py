@@ -39,7 +39,7 @@ def test_a_golden_command_is_read_and_written_again_byte_for_byte(path):
     command = decode_command(path.read_bytes())
 
     assert not isinstance(command, InvalidCommand), command.problem
-    assert command.model_dump_json(exclude_none=True).encode() == path.read_bytes()
+    assert command.encoded() == path.read_bytes()
 
 
 @pytest.mark.parametrize("path", _COMMAND_FILES, ids=_name)

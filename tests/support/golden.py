@@ -9,18 +9,18 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import orjson
+from msgspec.structs import replace
 
-from event_schemas.commands import Command, CreateOrder, CreateOrderCommand, InvalidCommand
+from event_schemas.commands import Command, CreateOrder, InvalidCommand, Line
 from event_schemas.decoding import decode_record
 from event_schemas.events import Record
-from event_schemas.values import Line
+from event_schemas.registry import new_command
 from order_aggregate.decider import evolve
 from order_aggregate.order import NoOrder, OrderState
 from projections.tables.registry import TABLES
@@ -48,15 +48,15 @@ class Case:
 
 def _fixed(command: Command | InvalidCommand, number: int) -> Command | InvalidCommand:
     """The same command under an id that stays, as if it had been sent by a client that names its requests."""
-    return command.model_copy(update={"id": UUID(int=number, version=4), "correlation_id": f"golden-{number}"})
+    return replace(command, id=UUID(int=number, version=4), correlation_id=f"golden-{number}")
 
 
 def _full_create() -> Command:
-    lines = (Line(sku="tea", quantity=2, unit_price=Decimal("4.50")), Line(sku="Grüße ☕", quantity=100_000, unit_price=Decimal("0.3333")))
+    lines = (Line(sku="tea", quantity=2, unit_price="4.50"), Line(sku="Grüße ☕", quantity=100_000, unit_price="0.3333"))
     data = CreateOrder(
         customer_id="ada", currency="JPY", lines=lines, ordered_at=NOON.replace(year=1997), reference="cart-17", sales_channel="phone"
     )
-    return CreateOrderCommand(data=data, **keyed("golden").fields("CreateOrder"))
+    return new_command(data, **keyed("golden").fields())
 
 
 _CREATED = create()
@@ -79,7 +79,7 @@ def golden_bytes() -> dict[str, bytes]:
     made = {}
     for name, case in CASES.items():
         if not isinstance(case.command, InvalidCommand):
-            made[_file(name, "command", case.command.schema_version)] = case.command.model_dump_json(exclude_none=True).encode()
+            made[_file(name, "command", case.command.schema_version)] = case.command.encoded()
         record = case.record()
         made[_file(name, "record", record.schema_version)] = record.encoded()
     return made

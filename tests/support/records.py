@@ -11,19 +11,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from event_schemas.codes import Code
-from event_schemas.events import (
-    CommandRejected,
-    CommandRejectedRecord,
-    OrderCancelled,
-    OrderCancelledRecord,
-    OrderCreated,
-    OrderCreatedRecord,
-    OrderedLine,
-    OrderShipped,
-    OrderShippedRecord,
-    Record,
-    record_id,
-)
+from event_schemas.events import CommandRejected, OrderCancelled, OrderCreated, OrderedLine, OrderShipped, Record
+from event_schemas.registry import new_record
 from event_schemas.topics import COMMAND_OFFSET, PLACE
 from infra.kafka.clients import new_admin, new_producer, new_reader
 from infra.kafka.partitioner import partition_of
@@ -35,7 +24,6 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 def _fields(order_id: UUID | None, version: int, command_id: UUID | None, **more: Any) -> dict[str, Any]:
     command = command_id or uuid4()
     return {
-        "id": record_id(command),
         "order_id": order_id or uuid4(),
         "version": version,
         "command_id": command,
@@ -55,27 +43,26 @@ def created(
     sales_channel: str | None = None,
     command_id: UUID | None = None,
     **more: Any,
-) -> OrderCreatedRecord:
+) -> Record:
     """An order of one line that was placed."""
-    price = Decimal(unit_price)
     data = OrderCreated(
         customer_id=customer_id,
         currency="EUR",
-        lines=(OrderedLine(sku="tea", quantity=quantity, unit_price=price),),
+        lines=(OrderedLine(sku="tea", quantity=quantity, unit_price=unit_price),),
         units=quantity,
-        total=price * quantity,
+        total=str(Decimal(unit_price) * quantity),
         ordered_at=NOON,
         sales_channel=sales_channel,
     )
-    return OrderCreatedRecord.of(data, **_fields(order_id, 1, command_id, **more))
+    return new_record(data, **_fields(order_id, 1, command_id, **more))
 
 
 def shipped(
     order_id: UUID, *, version: int = 2, customer_id: str = "ada", tracking_number: str = "T-1", command_id: UUID | None = None, **more: Any
-) -> OrderShippedRecord:
+) -> Record:
     """An order that was handed to a carrier."""
     data = OrderShipped(customer_id=customer_id, tracking_number=tracking_number, shipped_at=NOON)
-    return OrderShippedRecord.of(data, **_fields(order_id, version, command_id, **more))
+    return new_record(data, **_fields(order_id, version, command_id, **more))
 
 
 def cancelled(
@@ -86,12 +73,10 @@ def cancelled(
     reason: str = "changed my mind",
     command_id: UUID | None = None,
     **more: Any,
-) -> OrderCancelledRecord:
+) -> Record:
     """An order that was taken back."""
-    data = OrderCancelled(
-        customer_id=customer_id, reason=reason, cancelled_at=NOON, ordered_at=NOON, currency="EUR", units=2, total=Decimal("9.00")
-    )
-    return OrderCancelledRecord.of(data, **_fields(order_id, version, command_id, **more))
+    data = OrderCancelled(customer_id=customer_id, reason=reason, cancelled_at=NOON, ordered_at=NOON, currency="EUR", units=2, total="9.00")
+    return new_record(data, **_fields(order_id, version, command_id, **more))
 
 
 def rejected(
@@ -103,10 +88,10 @@ def rejected(
     customer_id: str | None = None,
     command_id: UUID | None = None,
     **more: Any,
-) -> CommandRejectedRecord:
+) -> Record:
     """A command that was refused."""
     data = CommandRejected(code=code, detail="not so", command_type=command_type, customer_id=customer_id)
-    return CommandRejectedRecord.of(data, **_fields(order_id, version, command_id, **more))
+    return new_record(data, **_fields(order_id, version, command_id, **more))
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ async def append_commands(settings: Settings, commands: Iterable[Command], parti
     try:
         for command in commands:
             order_id = str(command.order_id)
-            value = command.model_dump_json(exclude_none=True).encode()
+            value = command.encoded()
             partition = partition_of(order_id, partitions)
             await producer.send_and_wait(COMMANDS, value, key=order_id.encode(), partition=partition, timestamp_ms=timestamp_ms)
     finally:

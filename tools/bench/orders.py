@@ -57,7 +57,7 @@ def bench_commands(count: int, partitions: int, *, first: int = 0) -> Iterator[R
         sender = Sender(caller=ANONYMOUS, key=str(UUID(int=first + number)), at=_BEGAN + number * timedelta(milliseconds=20))
         command = build_command(CREATE, None, body, headers, sender)
         order_id = str(command.order_id)
-        row: Row = (partition_of(order_id, partitions), order_id.encode(), encoded(command), [])
+        row: Row = (partition_of(order_id, partitions), order_id.encode(), command.encoded(), [])
         recent.append(row)
         if len(recent) > 1_000:
             recent = recent[-500:]

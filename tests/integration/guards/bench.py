@@ -73,7 +73,7 @@ class Bench:
     async def send(self, *commands: Command, timestamp_ms: int | None = None) -> None:
         """Append commands as the gateway does."""
         for command in commands:
-            value = command.model_dump_json(exclude_none=True).encode()
+            value = command.encoded()
             await self.producer.send_and_wait(COMMANDS, value, str(command.order_id).encode(), self.number, timestamp_ms=timestamp_ms)
             self.sent.append(command)
 

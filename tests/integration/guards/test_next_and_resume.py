@@ -198,7 +198,7 @@ async def test_a_last_command_of_a_later_release_makes_its_partition_wait_for_th
     """The release before takes over from it, in a rolling deploy that is taken back."""
     await _log_of(bench, 1)
     command = create(envelope=bench.order())
-    later = orjson.dumps(orjson.loads(command.model_dump_json(exclude_none=True)) | {"schema_version": 99})
+    later = orjson.dumps(orjson.loads(command.encoded()) | {"schema_version": 99})
     await bench.write(COMMANDS, later, str(command.order_id).encode())
     owner = await bench.owner()
 

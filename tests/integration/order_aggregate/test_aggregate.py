@@ -75,7 +75,7 @@ async def test_unreadable_and_misrouted_commands_go_unchanged_to_the_dead_letter
     await create_topics(settings)
     stray = create()
     wrong = (partition_of(str(stray.order_id), PARTITIONS) + 1) % PARTITIONS
-    value = stray.model_dump_json(exclude_none=True).encode()
+    value = stray.encoded()
     junk_offset = await append_bytes(settings, COMMANDS, b"\xff junk", key=b"k", partition=2, headers=[("h", b"1")])
     await append_bytes(settings, COMMANDS, value, key=str(stray.order_id).encode(), partition=wrong)
     after = _some_commands(20)
@@ -103,9 +103,7 @@ async def test_a_command_whose_headers_fill_its_topic_ends_in_a_record_and_those
     partition = partition_of(order_id, PARTITIONS)
     trace = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-".ljust(1_047_500, b"a")
     headers = [("traceparent", trace)]
-    await append_bytes(
-        settings, COMMANDS, command.model_dump_json(exclude_none=True).encode(), key=order_id.encode(), partition=partition, headers=headers
-    )
+    await append_bytes(settings, COMMANDS, command.encoded(), key=order_id.encode(), partition=partition, headers=headers)
     behind = ship(envelope=Envelope(order_id=command.order_id))
     await append_commands(settings, [behind], PARTITIONS)
     start_worker()
@@ -118,7 +116,7 @@ async def test_a_command_whose_headers_fill_its_topic_ends_in_a_record_and_those
 async def test_a_command_with_ids_but_unusable_content_is_rejected(settings, start_worker):
     await create_topics(settings)
     command = create()
-    message = json.loads(command.model_dump_json(exclude_none=True)) | {"data": {"customer_id": "ada"}}
+    message = json.loads(command.encoded()) | {"data": {"customer_id": "ada"}}
     order_id = str(command.order_id)
     await append_bytes(
         settings, COMMANDS, json.dumps(message).encode(), key=order_id.encode(), partition=partition_of(order_id, PARTITIONS)
@@ -254,7 +252,7 @@ async def _append_steadily(settings, commands, *, per_second: int) -> None:
         order_id = str(command.order_id)
         await producer.send_and_wait(
             COMMANDS,
-            command.model_dump_json(exclude_none=True).encode(),
+            command.encoded(),
             key=order_id.encode(),
             partition=partition_of(order_id, PARTITIONS),
         )

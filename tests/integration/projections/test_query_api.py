@@ -112,8 +112,8 @@ async def test_paging_gives_each_order_once_newest_first(worker, client):
     for number in range(500):
         order = created(UUID(int=number * 7919 % 500), customer_id=f"c{number % 3}")
         # Five orders a moment: the order of ids decides among them, across pages too.
-        data = order.data.model_copy(update={"ordered_at": NOON + timedelta(minutes=number // 5)})
-        orders.append(order.model_copy(update={"data": data}))
+        data = replace(order.data, ordered_at=NOON + timedelta(minutes=number // 5))
+        orders.append(replace(order, data=data))
     await worker.projector.handle({0: fetched_run(orders[:250]), 1: fetched_run(orders[250:], partition=1)})
 
     async def paged(**wanted: str) -> list[str]:

@@ -7,6 +7,7 @@ from functools import partial
 
 import orjson
 import pytest
+from event_schemas.pydantic_internals import PlainReader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -15,7 +16,6 @@ from command_api.requests import CreateOrderRequest
 from event_schemas.commands import COMMAND_TYPES, CancelOrder, ShipOrder
 from event_schemas.decoding import decode_command, decode_record
 from event_schemas.events import RECORD_TYPES
-from event_schemas.pydantic_internals import PlainReader
 from tests.support.examples import examples
 from tests.support.golden import FOLDER
 
@@ -90,7 +90,7 @@ def told(read, message):
         model = read(message)
     except ValidationError as error:
         return error.errors(include_url=False, include_context=False)
-    return type(model), repr(model), model.model_fields_set, model.model_dump_json(exclude_none=True)
+    return type(model), repr(model), model.model_fields_set, model.encoded()
 
 
 @settings(max_examples=examples(300))

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from event_schemas.pydantic_internals import constructed
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 from faust.transport import consumer as faust_consumer
@@ -35,7 +36,6 @@ from websockets.asyncio.server import Server, ServerConnection
 from websockets.server import ServerProtocol
 
 from command_api.command_log import _retire
-from event_schemas.pydantic_internals import constructed
 from infra.postgres.table_copy import CopyBuffer
 from infra.postgres.table_definition import TableDefinition
 from projections.tables.daily_sales import TABLE

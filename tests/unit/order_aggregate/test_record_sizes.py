@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from event_schemas.codes import Code
-from event_schemas.commands import CancelOrder, CancelOrderCommand, CreateOrder, CreateOrderCommand, ShipOrder, ShipOrderCommand
+from event_schemas.commands import CancelOrder, CreateOrder, ShipOrder
 from event_schemas.decoding import decode_command, decode_record
 from event_schemas.encoding import message_bytes
 from event_schemas.topics import (

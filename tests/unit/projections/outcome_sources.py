@@ -117,7 +117,7 @@ class Given:
         """A command that stands in the topic."""
         command = ship().model_copy(update={"id": command_id or uuid4()})
         offset = len(self.reader.topics[COMMANDS])
-        value = command.model_dump_json(exclude_none=True).encode()
+        value = command.encoded()
         record = ConsumerRecord(COMMANDS, 0, offset, 0, 0, str(command.order_id).encode(), value, None, 0, len(value), ())
         self.reader.topics[COMMANDS].append(record)
         return command.id, CommandPlace(0, offset)

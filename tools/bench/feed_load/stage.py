@@ -90,7 +90,7 @@ class FeedLog:
             batch = batches.get(partition) or batches.setdefault(partition, self._producer.create_batch())
             place = b"%d" % self._next_places[partition]
             headers = [(PLACE, place), (COMMAND_OFFSET, place)]
-            appended = batch.append(key=str(record.order_id).encode(), value=encoded(record), timestamp=None, headers=headers)
+            appended = batch.append(key=str(record.order_id).encode(), value=record.encoded(), timestamp=None, headers=headers)
             assert appended is not None, "more than fits into a batch"
             self._next_places[partition] += 1
         deliveries = []

@@ -40,7 +40,7 @@ class _Floor:
                 continue
             place = self._next_places.get(partition, 0)
             self._next_places[partition] = place + 1
-            out = encode(created, encoded(created), record)
+            out = encode(created, created.encoded(), record)
             headers = [(PLACE, b"%d" % place), (COMMAND_OFFSET, b"%d" % out.command_offset), *out.headers]
             if batch.append(key=out.key, value=out.value, timestamp=None, headers=headers) is None:
                 yield batch

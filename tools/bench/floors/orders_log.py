@@ -99,7 +99,7 @@ class BenchWriter:
         key = str(record.order_id).encode()
         partition = partition_of(str(record.order_id), self._partitions)
         place = str(self._next[partition]).encode()
-        arguments = {"key": key, "value": encoded(record), "timestamp": int(time.time() * 1000)}
+        arguments = {"key": key, "value": record.encoded(), "timestamp": int(time.time() * 1000)}
         headers = [(PLACE, place), (COMMAND_OFFSET, place)]
         if self._batches[partition].append(**arguments, headers=headers) is None:
             await self._send(partition)
