@@ -10,13 +10,17 @@ from typing_extensions import TypeVar
 from event_schemas.currencies import in_use
 from event_schemas.encoding import encoded
 from event_schemas.messages import Closed, Id, KeyHash, OrderVersion, SchemaVersion, Time
-from event_schemas.values import AMOUNT, CURRENCY, CUSTOMER_ID, MAX_LINES, MAX_QUANTITY, SALES_CHANNEL, TEXT
+from event_schemas.values import AMOUNT, CURRENCY, CUSTOMER_ID, MAX_LINES, MAX_QUANTITY, MAX_TEXT, SALES_CHANNEL, TEXT
+
+_Bounded = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+Text = Annotated[_Bounded, TEXT]
+CustomerId = Annotated[_Bounded, CUSTOMER_ID]
 
 
 class Line(Closed, frozen=True, kw_only=True):
     """One line of an order."""
 
-    sku: Annotated[str, TEXT]
+    sku: Text
     quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
     unit_price: Annotated[str, AMOUNT]
 
@@ -27,11 +31,11 @@ class CreateOrder(Closed, frozen=True, kw_only=True):
     Without a `sales_channel` the client named none; commands of version 1 could not and are read as `unknown`.
     """
 
-    customer_id: Annotated[str, CUSTOMER_ID]
+    customer_id: CustomerId
     currency: Annotated[str, CURRENCY]
     lines: Annotated[tuple[Line, ...], Meta(min_length=1, max_length=MAX_LINES)]
     ordered_at: Time
-    reference: Annotated[str, TEXT] | None = None
+    reference: Text | None = None
     sales_channel: Annotated[str, SALES_CHANNEL] | None = None
 
     def check(self) -> None:
@@ -45,13 +49,13 @@ class CreateOrder(Closed, frozen=True, kw_only=True):
 class ShipOrder(Closed, frozen=True, kw_only=True):
     """Hand the order to a carrier."""
 
-    tracking_number: Annotated[str, TEXT]
+    tracking_number: Text
 
 
 class CancelOrder(Closed, frozen=True, kw_only=True):
     """Take the order back before it is shipped."""
 
-    reason: Annotated[str, TEXT]
+    reason: Text
 
 
 CommandData = CreateOrder | ShipOrder | CancelOrder
@@ -66,9 +70,9 @@ class Command(Closed, Generic[DataT_co], frozen=True, kw_only=True):
     order_id: Id
     key_hash: KeyHash | None = None
     expected_version: OrderVersion | None = None
-    correlation_id: Annotated[str, TEXT]
+    correlation_id: Text
     issued_at: Time
-    actor: Annotated[str, TEXT]
+    actor: Text
     type: str
     data: DataT_co
 

@@ -6,6 +6,7 @@ earlier version, another spelling of the same JSON, and everything that is wrong
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -63,6 +64,7 @@ class _Topic:
         self.what = what
         self._head = head
         self._ids = [name for name in ("id", "order_id", "command_id") if name in head.__struct_fields__]
+        self._read_ids = attrgetter(*self._ids)
         self._decode_head = msgspec.json.Decoder(head).decode
         self._shapes = {kind.name: self._shape(envelope, kind) for kind in kinds}
 
@@ -71,25 +73,25 @@ class _Topic:
         shape = envelope[kind.data]
         return _Shape(kind.version, kind.steps, shape, msgspec.json.Decoder(shape).decode, FieldChecks(envelope, kind.data))
 
-    def in_one_pass(self, value: bytes) -> tuple[Any, FieldChecks] | None:
-        """The message, its texts unchecked unless they might hold a control character; None: it must be looked at again."""
+    def in_one_pass(self, value: bytes) -> Any | None:
+        """The message; None: it must be looked at again."""
         try:
             head: Any = self._decode_head(value)
             shape = self._shapes.get(head.type)
             if shape is None or head.schema_version != shape.version:
                 return None
-            for name in self._ids:
-                text = getattr(head, name)
+            for text in self._read_ids(head):
                 # A UUID of 36 characters has its hyphens; small letters make it canonical.
                 if len(text) != _ID_LENGTH or not text.islower():
                     return None
             message = shape.checks.in_utc(shape.decode(value))
-            if not value.isascii() or b"\\" in value or b"\x7f" in value:
+            plain = value.isascii() and b"\\" not in value and b"\x7f" not in value
+            if not plain:
                 value.decode()  # what is passed over may be no UTF-8
-                shape.checks.texts(message)
+            shape.checks.require(message, plain=plain)
         except (ValueError, RecursionError):
             return None
-        return message, shape.checks
+        return message
 
     def parsed(self, value: bytes) -> dict[str, Any]:
         """The message's members. Raises Unreadable."""
@@ -101,8 +103,8 @@ class _Topic:
             raise Unreadable(f"is no {self.what}: not a JSON object")
         return message
 
-    def by_members(self, message: dict[str, Any]) -> tuple[Any, FieldChecks]:
-        """The message, of whatever version, its texts checked. Raises ValueError with what is wrong, and NewerSchema."""
+    def by_members(self, message: dict[str, Any]) -> Any:
+        """The message, of whatever version. Raises ValueError with what is wrong, and NewerSchema."""
         head = msgspec.convert(message, self._head)
         for name in self._ids:
             _named(name, canonical_uuid, getattr(head, name))
@@ -110,8 +112,8 @@ class _Topic:
         if shape is None or head.schema_version > shape.version:
             raise NewerSchema(self._newer(head, shape))
         read = shape.checks.in_utc(msgspec.convert(upcast(message, shape.steps), shape.type))
-        shape.checks.texts(read)
-        return read, shape.checks
+        shape.checks.require(read, plain=False)
+        return read
 
     def _newer(self, head: _Head, shape: _Shape | None) -> str:
         knows = "no such type" if shape is None else str(shape.version)
@@ -130,15 +132,14 @@ def decode_record(value: bytes | None) -> Record:
     """
     if value is None:
         raise Unreadable("is no record: it has no value")
-    read = _RECORDS.in_one_pass(value)
-    if read is None:
-        message = _RECORDS.parsed(value)
-        try:
-            read = _RECORDS.by_members(message)
-        except ValueError as error:
-            raise Unreadable(f"is no record: {problem_text(error)}") from error
-    record: Record = read[0]
-    return record
+    record: Record | None = _RECORDS.in_one_pass(value)
+    if record is not None:
+        return record
+    message = _RECORDS.parsed(value)
+    try:
+        return _RECORDS.by_members(message)  # type: ignore[no-any-return]  # a Record
+    except ValueError as error:
+        raise Unreadable(f"is no record: {problem_text(error)}") from error
 
 
 def decode_command(value: bytes | None) -> Command | InvalidCommand:
@@ -149,14 +150,14 @@ def decode_command(value: bytes | None) -> Command | InvalidCommand:
     """
     if value is None:
         raise Unreadable("is no command: it has no value")
-    read = _COMMANDS.in_one_pass(value)
-    message = None if read else _COMMANDS.parsed(value)
+    command: Command | None = _COMMANDS.in_one_pass(value)
+    if command is not None:
+        return command
+    message = _COMMANDS.parsed(value)
     try:
-        command, checks = read or _COMMANDS.by_members(message or {})
-        checks.rules(command)
+        return _COMMANDS.by_members(message)  # type: ignore[no-any-return]  # a Command
     except ValueError as error:
-        return _invalid(message or _COMMANDS.parsed(value), problem_text(error))
-    return command  # type: ignore[no-any-return]  # a Command
+        return _invalid(message, problem_text(error))
 
 
 def problem_text(error: ValueError) -> str:

@@ -12,42 +12,42 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 from msgspec import Struct
 from msgspec.structs import replace
 
-from event_schemas.values import Rule, without_control_characters
+from event_schemas.messages import Pattern
+from event_schemas.values import Check, Rule, without_control_characters
 
 MessageT = TypeVar("MessageT", bound=Struct)
-Check = Callable[[Any], Any]
 
 
 class _Field(NamedTuple):
-    """A field by its path from the message. `items`: the fields of what a list holds."""
+    """A field by its path from the message, with what its annotations say. `items`: the fields of what a list holds."""
 
     path: str
     type: Any
-    checks: tuple[Check, ...]
+    notes: tuple[Any, ...]
     items: "tuple[_Field, ...]" = ()
 
 
 def _fields(kind: type[Struct], prefix: str = "") -> Iterator[_Field]:
     for name, hint in get_type_hints(kind, include_extras=True).items():
-        plain, checks = _plain(hint)
+        plain, notes = _plain(hint)
         if get_origin(plain) is tuple:
-            yield _Field(prefix + name, tuple, checks, tuple(_fields(get_args(plain)[0])))
+            yield _Field(prefix + name, tuple, notes, tuple(_fields(get_args(plain)[0])))
         else:
-            yield _Field(prefix + name, plain, checks)
+            yield _Field(prefix + name, plain, notes)
 
 
-def _plain(hint: Any) -> tuple[Any, tuple[Check, ...]]:
-    """The type without None and annotations, and the rules among these."""
-    checks: tuple[Check, ...] = ()
-    if get_origin(hint) in {Union, UnionType}:
-        (hint,) = (one for one in get_args(hint) if one is not NoneType) if NoneType in get_args(hint) else (hint,)
+def _plain(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The type without None and annotations, and these."""
+    notes: tuple[Any, ...] = ()
+    if get_origin(hint) in {Union, UnionType} and NoneType in get_args(hint):
+        (hint,) = (one for one in get_args(hint) if one is not NoneType)
     if get_origin(hint) is Annotated:
-        checks = tuple(note.check for note in hint.__metadata__ if isinstance(note, Rule))
-        hint = get_args(hint)[0]
-    return hint, checks
+        hint, *found = get_args(hint)
+        notes = tuple(found)
+    return hint, notes
 
 
-def _values(paths: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+def _reader(paths: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     """One call that reads all these paths of a message."""
     if len(paths) > 1:
         return attrgetter(*paths)
@@ -57,17 +57,77 @@ def _values(paths: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda message: (read(message),)
 
 
+class _Checks:
+    """Checks on some fields of a message and of the items in its lists.
+
+    A check raises ValueError for a wrong value, or gives None; its words say what would be right in the second case.
+    """
+
+    def __init__(self, fields: Sequence[_Field], checks_of: "_ChecksOf") -> None:
+        checked = [(field.path, *found) for field in fields for found in checks_of(field)]
+        self._named = [(path, words) for path, _, words in checked]
+        self._checks = [(attrgetter(path), check) for path, check, _ in checked]
+        lists = [(field.path, attrgetter(field.path), _Checks(field.items, checks_of)) for field in fields if field.items]
+        self._lists = [found for found in lists if found[2]._checks]  # a list in a list would need another look here
+
+    def pass_for(self, message: Any) -> bool:
+        """Whether all of them pass. For checks that raise nothing."""
+        for read, check in self._checks:
+            value = read(message)
+            if value is not None and check(value) is None:
+                return False
+        for _, items, of_item in self._lists:
+            for item in items(message):
+                for read, check in of_item._checks:
+                    value = read(item)
+                    if value is not None and check(value) is None:
+                        return False
+        return True
+
+    def require(self, message: Any, prefix: str = "") -> None:
+        """Raises ValueError with the first field that fails its check, and why."""
+        for (path, words), (read, check) in zip(self._named, self._checks, strict=True):
+            value = read(message)
+            try:
+                if value is not None and check(value) is None:
+                    raise ValueError(words)
+            except ValueError as error:
+                raise ValueError(f"{prefix}{path}: {error}") from error
+        for path, items, of_item in self._lists:
+            for index, item in enumerate(items(message)):
+                of_item.require(item, f"{prefix}{path}.{index}.")
+
+
+_ChecksOf = Callable[[_Field], Sequence[tuple[Check, str]]]
+
+
+def _patterns(field: _Field) -> Sequence[tuple[Check, str]]:
+    return [(note.match, f"must match {note.expression}") for note in field.notes if isinstance(note, Pattern)]
+
+
+def _rules(field: _Field) -> Sequence[tuple[Check, str]]:
+    return [(note.check, "") for note in field.notes if isinstance(note, Rule)]
+
+
+def _quick_rules(field: _Field) -> Sequence[tuple[Check, str]]:
+    # The length is part of the shape.
+    return [(note.quick, "") for note in field.notes if isinstance(note, Rule) and note.quick is not len]
+
+
+def _control_characters(field: _Field) -> Sequence[tuple[Check, str]]:
+    return [(without_control_characters, "")] if field.type is str else []
+
+
 class FieldChecks:
     """The checks of one kind of message: `envelope` around `data`."""
 
     def __init__(self, envelope: type[Struct], data: type[Struct]) -> None:
         fields = [field for field in _fields(envelope) if field.path != "data"] + list(_fields(data, "data."))
-        self._ruled = [(field.path, check) for field in fields for check in field.checks]
-        self._texts = [(field.path, without_control_characters) for field in fields if field.type is str]
+        self._quick = _Checks(fields, lambda field: [*_patterns(field), *_quick_rules(field)])
+        self._all = _Checks(fields, lambda field: [*_patterns(field), *_rules(field), *_control_characters(field)])
         self._times = [field.path for field in fields if field.type is datetime]
-        self._lists = [field for field in fields if field.items]
-        self._read_times = _values(self._times)
-        self._check_data = hasattr(data, "check")
+        self._read_times = _reader(self._times)
+        self._across = hasattr(data, "check")
 
     def in_utc(self, message: MessageT) -> MessageT:
         """The message with its times in UTC. Raises ValueError when a time has no place in the years 1 to 9999 there."""
@@ -88,36 +148,19 @@ class FieldChecks:
         outside = {path: moment for path, moment in changed.items() if not path.startswith("data.")}
         return replace(message, **outside, data=replace(message.data, **inside))
 
-    def rules(self, message: Struct) -> None:
-        """Raises ValueError with the first field that breaks its rule, and the rule."""
-        self._each(message, self._ruled, lambda field: [(field.path, check) for check in field.checks])
-        if self._check_data:
-            _named("data.", message)
+    def require(self, message: Struct, *, plain: bool) -> None:
+        """Raises ValueError with the first field that has not its shape or breaks its rule.
 
-    def texts(self, message: Struct) -> None:
-        """Raises ValueError with the first text that holds a control character."""
-        self._each(message, self._texts, lambda field: [(field.path, without_control_characters)] if field.type is str else [])
-
-    def _each(self, message: Struct, checks: Sequence[tuple[str, Check]], of_item: Callable[[_Field], Sequence[tuple[str, Check]]]) -> None:
-        _apply(message, checks, "")
-        for listed in self._lists:
-            of_items = [one for field in listed.items for one in of_item(field)]
-            for index, item in enumerate(attrgetter(listed.path)(message)):
-                _apply(item, of_items, f"{listed.path}.{index}.")
+        `plain`: the message came in ASCII without control characters, so that its texts need not be looked through.
+        """
+        if not (plain and self._quick.pass_for(message)):
+            self._all.require(message)
+        if self._across:
+            _across_fields(message)
 
 
-def _named(prefix: str, message: Any) -> None:
+def _across_fields(message: Any) -> None:
     try:
         message.data.check()
     except ValueError as error:
-        raise ValueError(f"{prefix}{error}") from error
-
-
-def _apply(message: Any, checks: Sequence[tuple[str, Check]], prefix: str) -> None:
-    for path, check in checks:
-        value = attrgetter(path)(message)
-        try:
-            if value is not None:
-                check(value)
-        except ValueError as error:
-            raise ValueError(f"{prefix}{path}: {error}") from error
+        raise ValueError(f"data.{error}") from error

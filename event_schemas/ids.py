@@ -3,18 +3,17 @@
 from hashlib import sha1
 from uuid import UUID
 
-from msgspec import convert
+from msgspec.json import Decoder
 
-_VERSION_5 = 0x50
-_VARIANT = 0x80
+_decode = Decoder(UUID).decode
+_VARIANT = {f"{digit:x}": f"{digit & 0b11 | 0b1000:x}" for digit in range(16)}
+"""The 17th digit with the two bits of the RFC's variant set."""
 
 
 def name_based(name: bytes) -> UUID:
     """The UUID of version 5 (RFC 9562) of a name, its namespace in front: what `uuid.uuid5` gives, in a fifth of its time."""
-    digest = bytearray(sha1(name, usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | _VERSION_5
-    digest[8] = digest[8] & 0x3F | _VARIANT
-    return convert(bytes(digest), UUID)
+    digest = sha1(name, usedforsecurity=False).hexdigest()
+    return _decode(f'"{digest[:12]}5{digest[13:16]}{_VARIANT[digest[16]]}{digest[17:32]}"')
 
 
 def record_id(command_id: UUID) -> UUID:

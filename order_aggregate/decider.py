@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import mul
 from typing import assert_never
 
 from event_schemas.codes import Code
-from event_schemas.commands import CancelOrder, Command, CreateOrder, InvalidCommand, ShipOrder
+from event_schemas.commands import CancelOrder, Command, CreateOrder, InvalidCommand, Line, ShipOrder
 from event_schemas.events import CommandRejected, EventData, OrderCancelled, OrderCreated, OrderedLine, OrderShipped, Record
 from order_aggregate.order import CancelledOrder, CreatedOrder, NoOrder, OrderState, ShippedOrder
 
@@ -48,18 +49,14 @@ def _version_conflict(command: Command, state: OrderState) -> Rejection | None:
 def _create_order(wanted: CreateOrder, state: OrderState) -> OrderCreated | Rejection:
     match state:
         case NoOrder():
+            quantities = [line.quantity for line in wanted.lines]
             prices = [Decimal(line.unit_price) for line in wanted.lines]
             return OrderCreated(
                 customer_id=wanted.customer_id,
                 currency=wanted.currency,
-                lines=tuple(
-                    [
-                        OrderedLine(sku=line.sku, quantity=line.quantity, unit_price=str(price))
-                        for line, price in zip(wanted.lines, prices, strict=True)
-                    ]
-                ),
-                units=sum([line.quantity for line in wanted.lines]),
-                total=str(sum([line.quantity * price for line, price in zip(wanted.lines, prices, strict=True)])),
+                lines=tuple([_ordered(line, price) for line, price in zip(wanted.lines, prices, strict=True)]),
+                units=sum(quantities),
+                total=str(sum(map(mul, quantities, prices))),
                 ordered_at=wanted.ordered_at,
                 reference=wanted.reference,
                 sales_channel=wanted.sales_channel,
@@ -68,6 +65,10 @@ def _create_order(wanted: CreateOrder, state: OrderState) -> OrderCreated | Reje
             return Rejection(Code.ALREADY_EXISTS, "an order with this id was placed before")
         case _:
             assert_never(state)
+
+
+def _ordered(line: Line, price: Decimal) -> OrderedLine:
+    return OrderedLine(sku=line.sku, quantity=line.quantity, unit_price=str(price))
 
 
 def _ship_order(wanted: ShipOrder, at: datetime, state: OrderState) -> OrderShipped | Rejection:

@@ -59,10 +59,17 @@ class IdSet(_Ids):
 
     def add(self, key: bytes) -> bool:
         """Put an id in; whether it was new."""
-        slot = self._slot(key)
-        if self._slots[slot]:
-            return False
-        self._put(slot, key)
+        # `_slot` and `_put` by hand: every command asks two sets.
+        keys, slots, mask = self._keys, self._slots, self._mask
+        slot = hash(key) & mask
+        while number := slots[slot]:
+            if keys[KEY_BYTES * (number - 1) : KEY_BYTES * number] == key:
+                return False
+            slot = (slot + 1) & mask
+        keys += key
+        slots[slot] = self._count = self._count + 1
+        if 2 * self._count > mask:
+            self._slots, self._mask = self._table()
         return True
 
     def packed(self) -> bytes:
@@ -82,14 +89,18 @@ class IdTable(_Ids):
             raise ValueError("keys, begins, lengths and values do not fit together")
         self._wasted = len(values) - sum(self._lengths)
 
+    def find(self, key: bytes) -> tuple[int, bytes | None]:
+        """The slot for `put`, good until the next one, and the value: None when there is none."""
+        slot = self._slot(key)
+        number = self._slots[slot]
+        return slot, self._value(number - 1) if number else None
+
     def get(self, key: bytes) -> bytes | None:
         """The value, None when there is none."""
-        number = self._slots[self._slot(key)]
-        return self._value(number - 1) if number else None
+        return self.find(key)[1]
 
-    def set(self, key: bytes, value: bytes) -> None:
-        """Put or replace an entry."""
-        slot = self._slot(key)
+    def put(self, slot: int, key: bytes, value: bytes) -> None:
+        """Put or replace an entry at the slot that was found for it."""
         number = self._slots[slot]
         if number:
             self._replace(number - 1, value)
@@ -98,6 +109,10 @@ class IdTable(_Ids):
             self._lengths.append(len(value))
             self._values += value
             self._put(slot, key)
+
+    def set(self, key: bytes, value: bytes) -> None:
+        """Put or replace an entry."""
+        self.put(self._slot(key), key, value)
 
     def packed(self) -> tuple[bytes, bytes, bytes, bytes]:
         """All entries: ids, where each value begins (4 bytes each), its length (2 bytes each, both in native order), the values."""

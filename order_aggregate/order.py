@@ -1,18 +1,17 @@
 """What the aggregate knows of one order: one frozen class per status, each with only what a later decision needs. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class NoOrder:
+
+class NoOrder(Struct, frozen=True, gc=False):
     """Nothing was placed under this id."""
 
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CreatedOrder:
+class CreatedOrder(Struct, frozen=True, gc=False):
     """Placed; may be shipped or cancelled. Holds what a cancellation must take out of the sums."""
 
     version: int
@@ -23,16 +22,14 @@ class CreatedOrder:
     total: str
 
 
-@dataclass(frozen=True, slots=True)
-class ShippedOrder:
+class ShippedOrder(Struct, frozen=True, gc=False):
     """With the carrier; nothing can change any more."""
 
     version: int
     customer_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class CancelledOrder:
+class CancelledOrder(Struct, frozen=True, gc=False):
     """Taken back; nothing can change any more."""
 
     version: int

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from event_schemas.codes import Code
 from event_schemas.commands import Command, CreateOrder, InvalidCommand
-from event_schemas.encoding import encoded
 from event_schemas.events import CommandRejected, Record, RecordData
 from event_schemas.registry import new_record
 from event_schemas.topics import MAX_RECORD_VALUE_BYTES
@@ -50,10 +49,11 @@ class PartitionState:
         if not self._decided.add(command.id.bytes):
             return None
         order_key = command.order_id.bytes
-        state = unpacked_state(self._orders.get(order_key))
+        slot, packed = self._orders.find(order_key)
+        state = unpacked_state(packed)
         key_used = command.key_hash is not None and not self._keys.add(_key_memory(command.key_hash))
         decided = _decided(command, state, decide(command, state, key_used=key_used))
-        self._evolve(decided.record, state, order_key)
+        self._evolve(decided.record, state, slot, order_key)
         return decided
 
     def apply(self, record: Record, *, offset: int, command_offset: int, value: bytes | None) -> None:
@@ -61,7 +61,9 @@ class PartitionState:
         self._decided.add(record.command_id.bytes)
         if record.key_hash is not None:
             self._keys.add(_key_memory(record.key_hash))
-        self._evolve(record, self.order(record.order_id), record.order_id.bytes)
+        order_key = record.order_id.bytes
+        slot, packed = self._orders.find(order_key)
+        self._evolve(record, unpacked_state(packed), slot, order_key)
         self.next_command = command_offset + 1
         self.last_command = (record.command_id, command_offset)
         self.pass_by(offset=offset, value=value)
@@ -86,11 +88,11 @@ class PartitionState:
         *orders, decided, keys = sections
         self._orders, self._decided, self._keys = IdTable(*orders), IdSet(decided), IdSet(keys)
 
-    def _evolve(self, record: Record, state: OrderState, order_key: bytes) -> None:
+    def _evolve(self, record: Record, state: OrderState, slot: int, order_key: bytes) -> None:
         after = evolve(state, record)
         if after is not state:
             assert not isinstance(after, NoOrder)  # no record takes an order away
-            self._orders.set(order_key, packed_state(after))
+            self._orders.put(slot, order_key, packed_state(after))
 
 
 def _key_memory(key_hash: str) -> bytes:
