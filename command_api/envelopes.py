@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
+
 from command_api.headers import CommandHeaders
-from command_api.identity import fingerprint, identify
-from command_api.problems import invalid
+from command_api.identity import Identity, fingerprint, identify
+from command_api.problems import Fault
 from command_api.requests import CancelOrderRequest, CreateOrderRequest, RequestModel, ShipOrderRequest, parse_request
 from event_schemas.commands import CancelOrder, Command, CommandData, CreateOrder, ShipOrder
 from event_schemas.registry import new_command
@@ -40,18 +42,26 @@ class Sender(NamedTuple):
     at: datetime
 
 
-def build_command(route: CommandRoute, order_id: UUID | None, body: Any, headers: CommandHeaders, sender: Sender) -> Command:
-    """The command that a request asks for. `order_id` is None for CREATE. Raises Problem (validation_failed), every fault named."""
+class Refused(NamedTuple):
+    """A request that breaks a rule, every fault named.
+
+    `identity`: the command that the request would be. One under a key of its client's may repeat a command that was decided when the
+    rule was wider. None: it can't be a repeat.
+    """
+
+    route: CommandRoute
+    headers: CommandHeaders
+    faults: list[Fault]
+    identity: Identity | None
+
+
+def build_command(route: CommandRoute, order_id: UUID | None, body: Any, headers: CommandHeaders, sender: Sender) -> Command | Refused:
+    """The command that a request asks for, or why it asks for none. `order_id` is None for CREATE."""
     data = parse_request(route.request, body, now=sender.at)
     if isinstance(data, list) or headers.faults:
-        raise invalid([*headers.faults, *(data if isinstance(data, list) else ())])
-    path = route.path if order_id is None else route.path.format(order_id=order_id)
-    identity = identify(
-        caller=sender.caller,
-        key=sender.key,
-        order_id=order_id,
-        fingerprint=fingerprint(method="POST", path=path, if_match=headers.if_match, body=body),
-    )
+        identity = _identity_of_refused(route, order_id, body, headers, sender) if headers.identifying else None
+        return Refused(route, headers, [*headers.faults, *(data if isinstance(data, list) else ())], identity)
+    identity = _identity(route, order_id, body, headers, sender)
     # From values that are valid already; the aggregate checks every command that it reads.
     return new_command(
         data,
@@ -63,3 +73,21 @@ def build_command(route: CommandRoute, order_id: UUID | None, body: Any, headers
         issued_at=sender.at,
         actor=sender.caller,
     )
+
+
+def _identity(route: CommandRoute, order_id: UUID | None, body: Any, headers: CommandHeaders, sender: Sender) -> Identity:
+    path = route.path if order_id is None else route.path.format(order_id=order_id)
+    return identify(
+        caller=sender.caller,
+        key=sender.key,
+        order_id=order_id,
+        fingerprint=fingerprint(method="POST", path=path, if_match=headers.if_match, body=body),
+    )
+
+
+def _identity_of_refused(route: CommandRoute, order_id: UUID | None, body: Any, headers: CommandHeaders, sender: Sender) -> Identity | None:
+    try:
+        return _identity(route, order_id, body, headers, sender)
+    except orjson.JSONEncodeError:
+        # Nested more deeply than orjson writes. No release took such a body, so it repeats nothing.
+        return None

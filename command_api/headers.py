@@ -26,6 +26,7 @@ _WANTED = {
     b"traceparent": TRACEPARENT,
 }
 
+_IDENTIFYING = frozenset({"Idempotency-Key", "If-Match"})
 _CORRELATING = frozenset({b"x-correlation-id", b"traceparent"})
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -34,7 +35,8 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 class CommandHeaders(NamedTuple):
     """What a request says beside its body. `if_match` is the header as sent, `expected_version` what it means.
 
-    `faults`: what is wrong with the headers; it is answered together with what is wrong with the body.
+    `faults`: what is wrong with the headers; it is answered together with what is wrong with the body. `identifying`: the client
+    named its command by a key of its own, and each header that counts for the command's id was sent once.
     """
 
     idempotency_key: str | None
@@ -44,6 +46,7 @@ class CommandHeaders(NamedTuple):
     traceparent: str | None
     preferences: Preferences
     faults: tuple[Fault, ...] = ()
+    identifying: bool = False
 
 
 def read_correlation(raw: RawHeaders) -> str | None:
@@ -63,6 +66,7 @@ def read_headers(raw: RawHeaders, *, versioned: bool) -> CommandHeaders:
     Raises Problem (unsupported_media_type) when the body is not announced as JSON in UTF-8.
     """
     sent, faults = _collected(raw)
+    repeated = {fault["header"] for fault in faults}
     _require_json(sent)
     key, if_match, correlation, trace = (sent.get(n) for n in ("Idempotency-Key", "If-Match", "X-Correlation-Id", TRACEPARENT))
     if key is not None and not (PRINTABLE.fullmatch(key) and len(key) <= MAX_KEY):
@@ -80,6 +84,7 @@ def read_headers(raw: RawHeaders, *, versioned: bool) -> CommandHeaders:
         traceparent=trace if trace_of_client else None,
         preferences=read_preferences(raw),
         faults=tuple(faults),
+        identifying=key is not None and repeated.isdisjoint(_IDENTIFYING),
     )
 
 

@@ -27,7 +27,8 @@ def length_prefixed(*parts: str | bytes) -> bytes:
 def fingerprint(*, method: str, path: str, if_match: str | None, body: Any) -> str:
     """The request's SHA-256 (hex), over the JSON as it was sent, before defaults are filled in.
 
-    `body` is the decoded JSON of a valid request; RFC 8785 makes its formatting and the order of its members irrelevant.
+    `body` is the decoded JSON of a request; RFC 8785 makes its formatting and the order of its members irrelevant. Raises
+    orjson.JSONEncodeError for a body that is nested more than 254 levels deep, which is no valid one.
     """
     return hashlib.sha256(length_prefixed(method, path, if_match or "", canonical(body))).hexdigest()
 
@@ -36,7 +37,8 @@ def canonical(body: Any) -> bytes:
     """RFC 8785 of the decoded JSON of a valid request.
 
     Such a body has texts, whole numbers below 2**53 and no floats, and the names of its members are ASCII: what is left of the RFC is
-    what orjson does when it sorts. A test holds it against a complete implementation of the RFC.
+    what orjson does when it sorts. A test holds it against a complete implementation of the RFC. Another body, with floats for instance,
+    gets bytes of its own: enough to tell that it repeats no valid request.
     """
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 

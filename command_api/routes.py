@@ -13,11 +13,12 @@ from structlog.contextvars import bind_contextvars
 from command_api import openapi
 from command_api.body import MAX_PARTS, LargeBodies, Malformed, has_too_many_parts, parse_json, read_body
 from command_api.dry_run import Rehearse, rehearsed, wants_dry_run
-from command_api.envelopes import CANCEL, CREATE, SHIP, CommandRoute, Sender, build_command
+from command_api.envelopes import CANCEL, CREATE, SHIP, CommandRoute, Refused, Sender, build_command
 from command_api.headers import read_correlation, read_headers
 from command_api.identity import ANONYMOUS
 from command_api.openapi_answers import responses
 from command_api.problems import invalid
+from command_api.repeats import decided_before, repeated
 from command_api.submission import CommandAppender, Submission, submit
 from command_api.waiting import Follower
 from event_schemas.codes import Code
@@ -57,7 +58,8 @@ def create_command_router(
 ) -> APIRouter:
     """The routes of the commands, appending to `log`. `clock` gives the time in UTC at which a command is issued.
 
-    Without `follower` no request waits for an outcome, without `rehearse` dry runs are refused.
+    Without `follower` no request waits for an outcome, and one that breaks a rule is refused whatever became of an earlier one like it.
+    Without `rehearse` dry runs are refused.
     """
     ports = _Ports(log, clock, follower, rehearse, LargeBodies())
     router = APIRouter(route_class=DirectRoute, tags=["commands"])
@@ -82,18 +84,21 @@ def _handler(kind: CommandRoute, ports: _Ports) -> Handler:
     async def take(request: Request) -> Response:
         made_up = str(uuid4())
         # The correlation id is known before anything is checked, so that refusals and log lines bear it, too.
-        correlation = read_correlation(request.scope["headers"]) or made_up
-        _correlate(request, correlation)
+        correlation = read_correlation(request.scope["headers"])
+        _correlate(request, correlation or made_up)
         order_id = None if kind is CREATE else _order_id(request.path_params["order_id"])
         headers = read_headers(request.scope["headers"], versioned=kind is not CREATE)
         dry_run = wants_dry_run(request.scope["query_string"])
         if not isinstance(dry_run, bool):
-            headers = headers._replace(faults=(dry_run, *headers.faults))
+            # Nobody knows whether a dry run is meant, so there is nothing to be repeated.
+            headers = headers._replace(faults=(dry_run, *headers.faults), identifying=False)
         # Ids are made from a key always: one that a 503 gives to a client leads its retry to the same command.
         sender = Sender(caller=ANONYMOUS, key=headers.idempotency_key or made_up, at=ports.clock())
         body = await read_body(request.scope, request.receive)
         async with ports.large_bodies.turn(len(body)):
             command = build_command(kind, order_id, _json(body), headers, sender)
+        if isinstance(command, Refused):
+            return await _repeated(request, ports, command, correlation, dry_run=bool(dry_run))
         _correlate(request, command.correlation_id)
         if dry_run:
             response = rehearsed(*await _rehearsed(ports, command))
@@ -103,6 +108,19 @@ def _handler(kind: CommandRoute, ports: _Ports) -> Handler:
         return response
 
     return take
+
+
+async def _repeated(request: Request, ports: _Ports, refused: Refused, correlation: str | None, *, dry_run: bool) -> Response:
+    outcome = await decided_before(refused, ports.follower)
+    assert ports.follower is not None  # it knew the outcome
+    correlation_id = correlation or str(outcome.command_id)
+    _correlate(request, correlation_id)
+    if dry_run:
+        response = rehearsed(outcome, ports.follower.position(outcome))
+    else:
+        response = await repeated(refused, outcome, ports.follower, request.receive)
+    response.headers[CORRELATION] = correlation_id
+    return response
 
 
 def _correlate(request: Request, correlation_id: str) -> None:

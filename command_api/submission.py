@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+from uuid import UUID
 
 from fastapi import Response
 from msgspec import UNSET
@@ -23,6 +24,7 @@ from infra.http.disconnects import watching
 from infra.http.preferences import Preferences
 from infra.http.problems import Problem
 
+REPLAYED = {"Idempotent-Replayed": "true"}
 UNKNOWN_YET = "the outcome is not known yet; that is no failure: follow Location"
 
 
@@ -34,18 +36,18 @@ class Seen:
     visible: bool | None
 
 
-def pending(command: Command, place: CommandPlace, preferences: Preferences) -> Response:
+def pending(command_id: UUID, order_id: UUID, place: CommandPlace, preferences: Preferences) -> Response:
     """202: the broker has the command. With a wait whose time is up, the answer says that nothing is known yet."""
-    headers = {"Location": f"/commands/{command.id}?submitted={place.token()}", **preferences.headers}
+    headers = {"Location": f"/commands/{command_id}?submitted={place.token()}", **preferences.headers}
     if preferences.wait_s is not None:
         headers["Retry-After"] = "1"
     detail = UNSET if preferences.wait_s is None else UNKNOWN_YET
-    answer = PendingCommand(command_id=command.id, order_id=command.order_id, status="pending", detail=detail)
+    answer = PendingCommand(command_id=command_id, order_id=order_id, status="pending", detail=detail)
     return _json(202, answer, headers)
 
 
-def decided(kind: CommandRoute, command: Command, outcome: Outcome, *, seen: Seen, headers: dict[str, str]) -> Response:
-    """201 or 200 for an event. A rejection is raised as its Problem."""
+def decided(kind: CommandRoute, asked: CommandHeaders, outcome: Outcome, *, seen: Seen, headers: dict[str, str]) -> Response:
+    """201 or 200 for an event. A rejection is raised as its Problem. `asked`: the headers of the request."""
     visible = UNSET if seen.visible is None else seen.visible
     if outcome.code is None:
         answer = AcceptedCommand(
@@ -64,7 +66,7 @@ def decided(kind: CommandRoute, command: Command, outcome: Outcome, *, seen: See
         "version": outcome.version,
         "position": seen.position,
         **({} if visible is UNSET else {"visible": visible}),
-        **({"expected_version": command.expected_version} if outcome.code == Code.VERSION_CONFLICT else {}),
+        **({"expected_version": asked.expected_version} if outcome.code == Code.VERSION_CONFLICT else {}),
     }
     raise Rejected(outcome.code, outcome.detail or "", headers=headers, **members)
 
@@ -87,7 +89,7 @@ class Rejected(Problem):
 
 def replayed(outcome: Outcome, place: CommandPlace) -> dict[str, str]:
     """The header that marks a repeat: the record ends a command at another place, so this request repeats an earlier one."""
-    return {} if outcome.command_offset == place.offset else {"Idempotent-Replayed": "true"}
+    return {} if outcome.command_offset == place.offset else dict(REPLAYED)
 
 
 def _json(status: int, answer: PendingCommand | AcceptedCommand, headers: dict[str, str]) -> Response:
@@ -120,10 +122,10 @@ async def submit(submission: Submission, log: CommandAppender, follower: Followe
     command, preferences = submission.command, submission.headers.preferences
     if follower is None or preferences.wait_s is None:
         place = await _appended(submission, log)
-        return pending(command, place, Preferences(respond_async=preferences.respond_async))
+        return pending(command.id, command.order_id, place, Preferences(respond_async=preferences.respond_async))
     deadline = Deadline(preferences.wait_s)
     if not follower.is_ready() and not await within(follower.ready(), deadline):
-        return pending(command, await _appended(submission, log), preferences)
+        return pending(command.id, command.order_id, await _appended(submission, log), preferences)
     # Register before appending: the command's record can come before the broker's acknowledgement does.
     with follower.expect(command.id, command.order_id) as expected:
         place = await _appended(submission, log)
@@ -132,10 +134,11 @@ async def submit(submission: Submission, log: CommandAppender, follower: Followe
             may_repeat = submission.headers.idempotency_key is not None
             outcome = await first_outcome(expected, deadline, may_repeat=may_repeat, gone=gone)
             if outcome is None:
-                return pending(command, place, preferences)
+                return pending(command.id, command.order_id, place, preferences)
             visible = await within(follower.visible(outcome), deadline, gone) if preferences.for_visible else None
     headers = preferences.headers | replayed(outcome, place)
-    return decided(submission.kind, command, outcome, seen=Seen(follower.position(outcome), visible), headers=headers)
+    seen = Seen(follower.position(outcome), visible)
+    return decided(submission.kind, submission.headers, outcome, seen=seen, headers=headers)
 
 
 async def _appended(submission: Submission, log: CommandAppender) -> CommandPlace:

@@ -40,6 +40,13 @@ class Follower(Protocol):
         """Register, and note the end of the log, in one step. Leaving the block leaves nothing behind. Only when ready."""
         ...
 
+    async def past_outcome(self, command_id: UUID, order_id: UUID) -> Outcome | None:
+        """How the command ended; None when no record up to the log's end, as it is now, ends it. Waits for no outcome.
+
+        Raises Problem when that can't be told within seconds.
+        """
+        ...
+
     async def visible(self, outcome: Outcome) -> None:
         """Return once the read models hold this outcome. Asks until they do; cancel it to stop."""
         ...

@@ -29,8 +29,13 @@ from projections.tables import command_outcomes
 _AGAIN_S = 0.1
 """Pause between two looks at read models that are away or behind."""
 
+TOLD_S = 2.0
+"""Longest that a request which breaks a rule waits to be told whether it repeats one that was decided."""
+
 _AWAY = {Code.READ_MODEL_UNAVAILABLE, Code.REBUILDING}
 _NOT_CONFIGURED = "no read models are configured: set DATABASE_URL"
+_NO_END = "the event log can't be read yet: try again"
+_NOT_IN_TIME = f"the read models did not say within {TOLD_S:g} s up to where they hold the log: try again"
 _MAY_BE_PENDING = "no outcome of this command is known; it may be pending: follow the Location of its 202"
 _NEVER_SENT = "there is no such command at the place that `submitted` names"
 _NO_RECORD = "this command ended in no record: look among the dead letters"
@@ -115,6 +120,24 @@ class CommandOutcomes:
         if recent is not None:
             return Outcome.of(recent)
         return await self._stored.find_below(command_id, partition=partition, end=end) if end and self._stored else None
+
+    async def past_outcome(self, command_id: UUID, order_id: UUID) -> Outcome | None:
+        """How the command ended, None when its record does not stand below the log's end. Raises Problem after TOLD_S."""
+        log, stored = self._log, self._stored
+        if log is None or not log.tail.ends:
+            raise Problem(Code.READ_MODEL_UNAVAILABLE, _NO_END, headers={"Retry-After": "1"})
+        partition = partition_of(str(order_id), len(log.tail.ends))
+        end = log.tail.ends[partition]
+        try:
+            async with asyncio.timeout(TOLD_S):
+                known = await self._known_below(command_id, partition, end)
+        except TimeoutError:
+            raise _untold(stored.refusal if stored else None) from None
+        # Ask after the look, which takes its time: what the log's end brought meanwhile counts.
+        recent = self._recent(command_id)
+        if known is None and recent is None and end and stored is None:
+            raise _not_configured()
+        return Outcome.of(recent) if recent is not None else known
 
     async def visible(self, outcome: Outcome) -> None:
         """Return once the read models hold the outcome."""
@@ -258,6 +281,13 @@ class CommandOutcomes:
 
 def _unknown(detail: str, headers: Mapping[str, str]) -> Problem:
     return Problem(Code.COMMAND_UNKNOWN, detail, headers=headers)
+
+
+def _untold(refusal: Problem | None) -> Problem:
+    """Why read models did not tell in time: what kept them from it, else that they are behind."""
+    if refusal is None:
+        return Problem(Code.READ_MODEL_BEHIND, _NOT_IN_TIME, headers={"Retry-After": "1"})
+    return Problem(refusal.code, refusal.detail, headers={"Retry-After": "2"} | refusal.headers, **refusal.extensions)
 
 
 def _not_configured() -> Problem:

@@ -59,6 +59,8 @@ class StoredOutcomes:
         self._reads = reads
         self._asked: set[_Question] = set()
         self._looking: asyncio.Task[None] | None = None
+        self.refusal: Problem | None = None
+        """Why the last look of `find_below` failed, None when it did not or while the first one is under way."""
 
     async def find(self, command_id: UUID, *, position: str | None) -> Read[tuple[StoredOutcome | None, Mapping[int, int]]]:
         """The command's outcome, None when it is not held, and per partition the offset up to which that is complete."""
@@ -83,13 +85,16 @@ class StoredOutcomes:
             self._asked.discard(question)
 
     async def _look_while_asked(self) -> None:
+        self.refusal = None
         await asyncio.sleep(LOOK_S)
         while questions := self._open():
             try:
                 read = await self._reads.read(lambda snapshot: _look(snapshot, questions))
-            except Problem:
+            except Problem as problem:
+                self.refusal = problem
                 await asyncio.sleep(_AWAY_S)
             else:
+                self.refusal = None
                 _answer(questions, *read.found)
                 await asyncio.sleep(_BETWEEN_S if self._open() else 0)
 

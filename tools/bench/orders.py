@@ -9,7 +9,7 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 
-from command_api.envelopes import CREATE, Sender, build_command
+from command_api.envelopes import CREATE, Refused, Sender, build_command
 from command_api.headers import CommandHeaders
 from command_api.identity import ANONYMOUS
 from event_schemas.encoding import encoded
@@ -56,6 +56,7 @@ def bench_commands(count: int, partitions: int, *, first: int = 0) -> Iterator[R
             continue
         sender = Sender(caller=ANONYMOUS, key=str(UUID(int=first + number)), at=_BEGAN + number * timedelta(milliseconds=20))
         command = build_command(CREATE, None, body, headers, sender)
+        assert not isinstance(command, Refused)  # the bodies are valid
         order_id = str(command.order_id)
         row: Row = (partition_of(order_id, partitions), order_id.encode(), command.encoded(), [])
         recent.append(row)
