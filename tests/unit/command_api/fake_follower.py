@@ -12,6 +12,7 @@ from event_schemas.decoding import decode_command
 from event_schemas.positions import CommandPlace
 from event_schemas.recorded import RecordedMessage
 from infra.event_log.command_outcomes import Outcome
+from infra.http.problems import Problem
 from order_aggregate.partition_state import PartitionState
 
 
@@ -39,9 +40,10 @@ class FakeLog:
 
     def decide(self, place: CommandPlace) -> None:
         """Let the aggregate come to this command, and the log's end bring its record."""
-        record = self.state.decide(self.appended[place.offset])
-        if record is None:
+        decided = self.state.decide(self.appended[place.offset])
+        if decided is None:
             return
+        record = decided.record
         counted = RecordedMessage(record, place.partition, len(self.records), 0, place.offset, b"")
         self.records.append(counted)
         for waiter in self.waiting.get(record.command_id, ()):
@@ -56,6 +58,8 @@ class FakeFollower:
     positioned: bool = True
     read_up_to: int | None = None
     asked: int = 0
+    past_asked: int = 0
+    untold: Problem | None = None
 
     def is_ready(self) -> bool:
         return self.positioned
@@ -74,6 +78,13 @@ class FakeFollower:
             self.log.waiting[command_id].discard(waiter)
             if not self.log.waiting[command_id]:
                 del self.log.waiting[command_id]
+
+    async def past_outcome(self, command_id: UUID, order_id: UUID) -> Outcome | None:
+        self.past_asked += 1
+        if self.untold is not None:
+            raise self.untold
+        found = [counted for counted in self.log.records if (counted.record.command_id, counted.record.order_id) == (command_id, order_id)]
+        return Outcome.of(found[0]) if found else None
 
     def held(self) -> int:
         return len(self.log.records) if self.read_up_to is None else self.read_up_to
