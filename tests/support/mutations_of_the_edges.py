@@ -358,4 +358,11 @@ MUTATIONS_OF_THE_EDGES = (
         '    if has_too_many_parts(b""):',
         "tests/unit/command_api/test_bounded_faults.py::test_a_quarter_of_a_megabyte_of_parts_is_not_parsed",
     ),
+    Mutation(
+        "a narrower rule never answers for a repeat",
+        "command_api/repeats.py",
+        "    if refused.identity is None or follower is None:",
+        "    if follower is None or True:",
+        "tests/unit/command_api/test_repeats_of_refused_requests.py::test_with_a_wait_a_repeat_is_answered_with_the_outcome",
+    ),
 )

@@ -165,8 +165,6 @@ NOT_LOOKED_UP = {
 
 
 @pytest.mark.parametrize(("body", "status"), NOT_LOOKED_UP.values(), ids=NOT_LOOKED_UP)
-async def test_a_body_that_no_release_took_is_refused_at_once(
-    client: httpx.AsyncClient, follower: FakeFollower, body: bytes, status: int
-):
+async def test_a_body_that_no_release_took_is_refused_at_once(client: httpx.AsyncClient, follower: FakeFollower, body: bytes, status: int):
     assert (await client.post("/orders", content=body, headers=JSON | KEY)).status_code == status
     assert follower.past_asked == 0

@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_schemas.decoding import decode_record
+from event_schemas.commands import InvalidCommand
+from event_schemas.decoding import decode_command, decode_record
 from event_schemas.events import Record
 from order_aggregate.partition_state import PartitionState
 from tests.support.examples import examples
@@ -90,3 +91,19 @@ def test_versions_run_without_a_gap_and_every_command_ends_once(commands):
         before = versions.get(record.order_id, 0)
         assert record.version == (before if record.type == "CommandRejected" else before + 1)
         versions[record.order_id] = record.version
+
+
+def test_a_repeat_that_a_narrower_rule_finds_invalid_changes_nothing():
+    """The rule of today comes after the memory of what was decided, in the process that decided it and in one that folded the log."""
+    command, live, folded = create(), PartitionState(), PartitionState()
+    decided = live.decide(command)
+    assert decided is not None
+    folded.apply(decided.record, offset=0, command_offset=0, value=None)
+    again = decode_command(command.encoded().replace(b'"EUR"', b'"EUX"'))
+    assert isinstance(again, InvalidCommand)
+    assert again.id == command.id
+
+    for partition in (live, folded):
+        before = partition.packed()
+        assert partition.decide(again) is None
+        assert partition.packed() == before
