@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 from psycopg.rows import class_row
 
+from event_schemas.codes import Code
 from infra.event_log.command_outcomes import Outcome
 from infra.http.problems import Problem
 from projections.queries.read_models import Read, ReadModels
@@ -27,6 +28,7 @@ LOOK_S = 0.03
 _BETWEEN_S = 0.1
 """Pause between two looks while questions are open: a busy gateway looks ten times a second, however many there are."""
 _AWAY_S = 0.2
+_NO_ANSWER = "PostgreSQL has not answered yet: try again, nothing is lost"
 
 _BY_ID = "select {columns} from {table} where command_id = any(%s)"
 _CHAIN = """
@@ -60,7 +62,7 @@ class StoredOutcomes:
         self._asked: set[_Question] = set()
         self._looking: asyncio.Task[None] | None = None
         self.refusal: Problem | None = None
-        """Why the last look of `find_below` failed, None when it did not or while the first one is under way."""
+        """Why the last look of `find_below` told nothing; None when it did tell up to where the read models hold the log."""
 
     async def find(self, command_id: UUID, *, position: str | None) -> Read[tuple[StoredOutcome | None, Mapping[int, int]]]:
         """The command's outcome, None when it is not held, and per partition the offset up to which that is complete."""
@@ -85,7 +87,7 @@ class StoredOutcomes:
             self._asked.discard(question)
 
     async def _look_while_asked(self) -> None:
-        self.refusal = None
+        self.refusal = Problem(Code.READ_MODEL_UNAVAILABLE, _NO_ANSWER)
         await asyncio.sleep(LOOK_S)
         while questions := self._open():
             try:

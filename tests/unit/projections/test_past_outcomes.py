@@ -91,6 +91,16 @@ async def test_read_models_that_are_away_say_why(given: Given):
     assert (await refused(given.lookup)).code == Code.READ_MODEL_BEHIND
 
 
+async def test_read_models_that_do_not_answer_are_away(given: Given, monkeypatch: pytest.MonkeyPatch):
+    async def frozen(*_: object, **__: object) -> None:
+        await asyncio.sleep(1)
+
+    given.decided(uuid4(), seen=False)
+    monkeypatch.setattr(given.reads, "read", frozen)
+    problem = await refused(given.lookup)
+    assert (problem.code, problem.headers) == (Code.READ_MODEL_UNAVAILABLE, {"Retry-After": "2"})
+
+
 async def test_without_a_database_or_a_log_nothing_is_told(given: Given):
     given.decided(uuid4(), seen=False)
     for lookup in (given.without_reads(), given.without_log()):
