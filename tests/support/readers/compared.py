@@ -1,0 +1,98 @@
+"""`python -m tests.support.readers.compared OLD_CHECKOUT`: the reader before beside today's, on the same mutated messages.
+
+OLD_CHECKOUT is a checkout of 0b5ddea with its environment (`git archive 0b5ddea | tar -x -C OLD_CHECKOUT`, `./orders --help` there).
+Both readers give a verdict and the values that they read. Whatever differs is counted under the name of a wanted difference; the
+exit status is 1 when something has no name. The same seed gives the same messages.
+"""
+
+import argparse
+import os
+import pickle
+import subprocess
+import sys
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+from tests.support.readers.after import Answer, answer
+from tests.support.readers.differences import NAMES, UNNAMED, names_of
+from tests.support.readers.mutated import Message, Mutations
+from tests.support.readers.originals import originals
+
+_BEFORE = Path(__file__).with_name("before.py")
+_BATCH = 1000
+_SHOWN = 5
+
+
+class ReaderBefore:
+    """The earlier reader, in an interpreter of its own."""
+
+    def __init__(self, checkout: Path) -> None:
+        command = [checkout / ".venv" / "bin" / "python", "-P", _BEFORE]
+        environment = {**os.environ, "PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"}
+        self._process = subprocess.Popen(command, cwd=checkout, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, messages: list[Message]) -> None:
+        """Have them read; `answers` waits for it."""
+        assert self._process.stdin is not None
+        pickle.dump([tuple(message) for message in messages], self._process.stdin)
+        self._process.stdin.flush()
+
+    def answers(self) -> list[Answer]:
+        """What it said of the messages that were asked last."""
+        assert self._process.stdout is not None
+        return [Answer(*said) for said in pickle.load(self._process.stdout)]
+
+    def end(self) -> None:
+        """Let its interpreter end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(20)
+
+
+def compare(checkout: Path, seed: int, count: int) -> tuple[Counter[str], Counter[str], list[str]]:
+    """The verdicts of today, the differences by name, and what has no name. So many messages of this seed."""
+    verdicts: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    unnamed: list[str] = []
+    stream, reader = iter(Mutations(seed, originals())), ReaderBefore(checkout)
+    try:
+        for begin in range(0, count, _BATCH):
+            messages = list(islice(stream, min(_BATCH, count - begin)))
+            reader.ask(messages)
+            now = [answer(message) for message in messages]
+            for message, then, today in zip(messages, reader.answers(), now, strict=True):
+                verdicts[f"{message.topic}: {today.verdict}"] += 1
+                names = names_of(message, then, today)
+                found.update(names)
+                if UNNAMED in names:
+                    unnamed.append(f"{message.value[:1000]!r}\n  before {_short(then)}\n  after  {_short(today)}")
+    finally:
+        reader.end()
+    return verdicts, found, unnamed
+
+
+def _short(said: Answer) -> Answer:
+    return Answer(*(part[:600] for part in said))
+
+
+def main() -> int:
+    """Compare, and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkout", type=Path)
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    verdicts, found, unnamed = compare(given.checkout.absolute(), given.seed, given.messages)
+    for name, times in sorted(verdicts.items()):
+        print(f"{times:9,}  {name}")
+    print(f"{sum(found.values()):9,}  differences, of {given.messages:,} messages of seed {given.seed}")
+    for name in (*NAMES, UNNAMED):
+        print(f"{found[name]:9,}  {name}")
+    for text in unnamed[:_SHOWN]:
+        print(text)
+    return 1 if unnamed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
