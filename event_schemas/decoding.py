@@ -17,13 +17,14 @@ from msgspec import Struct
 from event_schemas.commands import Command, InvalidCommand
 from event_schemas.events import Record
 from event_schemas.field_checks import FieldChecks
-from event_schemas.messages import KeyHash, SchemaVersion, Time
+from event_schemas.messages import KEY_HASH, SchemaVersion, Time
 from event_schemas.registry import COMMANDS, RECORDS, CommandKind, RecordKind
 from event_schemas.upcasters import Upcaster, upcast
 from event_schemas.values import canonical_uuid, printable, printable_text
 
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _ID_LENGTH = 36
+_is_key_hash = KEY_HASH.match
 
 
 class Unreadable(ValueError):
@@ -205,10 +206,7 @@ def _read_or(otherwise: str, check: Callable[[str], str], value: object) -> str:
 
 
 def _key_hash(value: object) -> str | None:
-    try:
-        return msgspec.convert(value, KeyHash)
-    except msgspec.ValidationError:
-        return None
+    return value if isinstance(value, str) and _is_key_hash(value) else None
 
 
 def _time(value: object) -> datetime:

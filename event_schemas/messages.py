@@ -47,5 +47,6 @@ Quantity = Annotated[int, Meta(ge=1, le=_LARGEST_INTEGER)]
 SchemaVersion = Annotated[int, Meta(ge=1, le=_LARGEST_INTEGER)]
 OrderVersion = Annotated[int, Meta(ge=0, le=_LARGEST_INTEGER)]
 MAX_VERSION = _LARGEST_INTEGER
-KeyHash = Annotated[str, Pattern("[0-9a-f]{64}")]
+KEY_HASH = Pattern("[0-9a-f]{64}")
+KeyHash = Annotated[str, KEY_HASH]
 """SHA-256 of an Idempotency-Key with its scope, in hexadecimal."""
