@@ -21,7 +21,11 @@ RETURNS: tuple[Change, ...] = (
     (_REGISTRY, "import CancelOrder, Command,", "import ReturnOrder, CancelOrder, Command,"),
     (_REGISTRY, "import CommandRejected, OrderCancelled,", "import OrderReturned, CommandRejected, OrderCancelled,"),
     (_REGISTRY, "    CommandKind(CancelOrder),\n", "    CommandKind(CancelOrder),\n    CommandKind(ReturnOrder),\n"),
-    (_REGISTRY, "    RecordKind(CommandRejected),\n", "    RecordKind(OrderReturned, ends=ReturnOrder),\n    RecordKind(CommandRejected),\n"),
+    (
+        _REGISTRY,
+        "    RecordKind(CommandRejected),\n",
+        "    RecordKind(OrderReturned, ends=ReturnOrder),\n    RecordKind(CommandRejected),\n",
+    ),
     (_DECIDER, "import CancelOrder, Command,", "import ReturnOrder, CancelOrder, Command,"),
     (_DECIDER, "import CommandRejected, EventData,", "import OrderReturned, CommandRejected, EventData,"),
     (_DECIDER, "        case CancelOrder() as wanted:\n", f"{_JUDGED}        case CancelOrder() as wanted:\n"),
