@@ -73,6 +73,9 @@ RULES: Mapping[str, Callable[[Case], bool]] = {
         and case.after.verdict in _REFUSED
         and (case.name in {"id", "order_id", "command_id", "type"} or _CLOSED.search(case.after.reason) is not None)
     ),
+    "deep_nesting_that_ended_the_reader_before": lambda case: (
+        case.before.verdict == "raises RecursionError" and case.after.verdict in _REFUSED
+    ),
     "schema_version_beyond_32_bits": lambda case: (
         case.after.verdict in _REFUSED and case.name == "schema_version" and type(case.found) is int and case.found > _INT32
     ),
