@@ -83,9 +83,9 @@ class World:
 
     def decide(self, command: RawRecord) -> None:
         """Let the product's aggregate decide what stands there."""
-        record = self.aggregates[command.partition].decide(decode_command(command.value))
-        if record is not None:
-            self.append_record(command.partition, record.encoded(), command_offset=command.offset)
+        decided = self.aggregates[command.partition].decide(decode_command(command.value))
+        if decided is not None:
+            self.append_record(command.partition, decided.value, command_offset=command.offset)
 
     def append_record(self, partition: int, value: bytes, *, command_offset: int, place: int | None = None) -> RawRecord:
         """Append a record at its place, or as one that names another."""

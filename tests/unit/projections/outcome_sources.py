@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from aiokafka import ConsumerRecord
+from msgspec.structs import replace
 
 from event_schemas.codes import Code
 from event_schemas.events import Record
@@ -115,7 +116,7 @@ class Given:
 
     def command(self, command_id: UUID | None = None) -> tuple[UUID, CommandPlace]:
         """A command that stands in the topic."""
-        command = ship().model_copy(update={"id": command_id or uuid4()})
+        command = replace(ship(), id=command_id or uuid4())
         offset = len(self.reader.topics[COMMANDS])
         value = command.encoded()
         record = ConsumerRecord(COMMANDS, 0, offset, 0, 0, str(command.order_id).encode(), value, None, 0, len(value), ())

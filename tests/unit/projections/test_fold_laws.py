@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from event_schemas.events import OrderCancelled, OrderCreated, OrderedLine
 from event_schemas.recorded import RecordedMessage, classify
@@ -37,12 +38,12 @@ def _order(number, *, customer, currency, price, quantity, hours):
     data = OrderCreated(
         customer_id=customer,
         currency=currency,
-        lines=(OrderedLine(sku="tea", quantity=quantity, unit_price=price),),
+        lines=(OrderedLine(sku="tea", quantity=quantity, unit_price=str(price)),),
         units=quantity,
-        total=price * quantity,
+        total=str(price * quantity),
         ordered_at=ordered_at,
     )
-    return created(UUID(int=number), command_id=UUID(int=1000 + number)).model_copy(update={"data": data})
+    return replace(created(UUID(int=number), command_id=UUID(int=1000 + number)), data=data)
 
 
 def _cancelled(order, number):
@@ -56,7 +57,7 @@ def _cancelled(order, number):
         units=data.units,
         total=data.total,
     )
-    return cancelled(order.order_id, command_id=UUID(int=2000 + number)).model_copy(update={"data": told})
+    return replace(cancelled(order.order_id, command_id=UUID(int=2000 + number)), data=told)
 
 
 @st.composite

@@ -4,6 +4,7 @@ import asyncio
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from event_schemas.codes import Code
 from event_schemas.positions import CommandPlace
@@ -41,7 +42,7 @@ def disagreeing(given: Given) -> tuple[UUID, CommandPlace]:
     """A command of which all three know, each another version: 1 by memory, 2 by the read models, 3 by the log."""
     command_id, place = given.command()
     record = created(command_id=command_id)
-    told = [record.model_copy(update={"version": version}) for version in (1, 2, 3)]
+    told = [replace(record, version=version) for version in (1, 2, 3)]
     by_memory, by_reads, by_log = (counted_run([one])[0] for one in told)
     given.tail.bring([by_memory])
     given.reads.records, given.reads.checkpoint = {command_id: by_reads}, 1
