@@ -12,7 +12,6 @@ from aiokafka import AIOKafkaProducer
 from command_api.envelopes import CREATE, Refused, Sender, build_command
 from command_api.headers import CommandHeaders
 from command_api.identity import ANONYMOUS
-from event_schemas.encoding import encoded
 from event_schemas.topics import COMMANDS
 from infra.http.preferences import Preferences
 from infra.kafka.clients import new_producer

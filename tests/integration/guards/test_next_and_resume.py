@@ -134,10 +134,10 @@ async def _log_of(bench, commands: int) -> None:
     """A log that was decided from another topic of commands."""
     elsewhere = PartitionState()
     for place in range(commands):
-        record = elsewhere.decide(create(envelope=bench.order()))
-        assert record is not None
+        decided = elsewhere.decide(create(envelope=bench.order()))
+        assert decided is not None
         headers = [("place", b"%d" % place), ("command_offset", b"%d" % place)]
-        await bench.write(EVENTS, record.encoded(), str(record.order_id).encode(), headers)
+        await bench.write(EVENTS, decided.value, str(decided.record.order_id).encode(), headers)
 
 
 async def test_without_the_look_at_the_last_commands_id_a_replaced_topic_loses_its_first_commands(bench, monkeypatch):

@@ -35,13 +35,14 @@ class _Log:
         for _ in range(orders):
             order = Envelope(order_id=uuid4())
             for command in (create(envelope=order), ship(envelope=order), cancel(envelope=order)):
-                record = self.state.decide(command)
-                assert record is not None
+                decided = self.state.decide(command)
+                assert decided is not None
+                record, value = decided
                 place = self.state.next_place
                 headers = [("place", b"%d" % place), ("command_offset", b"%d" % place)]
                 key = str(record.order_id).encode()
-                assert await append_bytes(self.settings, EVENTS, record.encoded(), key=key, partition=PARTITION, headers=headers) == place
-                self.state.acknowledged(next_place=place + 1, command_offset=place, command_id=record.command_id, value=record.encoded())
+                assert await append_bytes(self.settings, EVENTS, value, key=key, partition=PARTITION, headers=headers) == place
+                self.state.acknowledged(next_place=place + 1, command_offset=place, command_id=record.command_id, value=value)
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaProducer
 
-from event_schemas.encoding import encoded
 from event_schemas.events import CommandRejected, OrderShipped, Record
 from event_schemas.registry import new_record
 from event_schemas.topics import COMMAND_OFFSET, COMMANDS, EVENTS, PLACE

@@ -10,7 +10,6 @@ from aiokafka import TopicPartition
 
 from event_schemas.commands import InvalidCommand
 from event_schemas.decoding import decode_command
-from event_schemas.encoding import encoded
 from event_schemas.events import Record
 from event_schemas.topics import COMMAND_OFFSET, COMMANDS, EVENTS, PLACE
 from infra.kafka.clients import new_producer, new_reader

@@ -18,7 +18,6 @@ from uuid import UUID, uuid5
 
 from aiokafka import AIOKafkaProducer
 
-from event_schemas.encoding import encoded
 from event_schemas.events import OrderCancelled, OrderCreated, OrderedLine, OrderShipped, Record
 from event_schemas.registry import new_record
 from event_schemas.topics import COMMAND_OFFSET, EVENTS, PLACE
