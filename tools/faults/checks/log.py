@@ -14,6 +14,8 @@ _TIMES = {"occurred_at", "ordered_at", "shipped_at", "cancelled_at"}
 _MARK = {"CreateOrder": "reference", "ShipOrder": "tracking_number", "CancelOrder": "reason"}
 _WRITTEN = {"OrderCreated": 2}
 """The version that is written, where it is not 1."""
+_STATUS = {"OrderCreated": "created", "OrderShipped": "shipped", "OrderCancelled": "cancelled"}
+"""What an order is after each event."""
 _FREE = {"detail"}
 """Texts for people: only their presence is promised."""
 
@@ -136,9 +138,9 @@ class Model:
             self.keys.add(envelope["key_hash"])
         if envelope["type"] == "OrderCreated":
             self.orders[envelope["order_id"]] = _Order(envelope["data"])
-        elif envelope["type"] != "CommandRejected" and envelope["order_id"] in self.orders:
+        elif entry.rejected_as is None and envelope["order_id"] in self.orders:
             order = self.orders[envelope["order_id"]]
-            order.version, order.status = envelope["version"], {"OrderShipped": "shipped"}.get(envelope["type"], "cancelled")
+            order.version, order.status = envelope["version"], _STATUS[envelope["type"]]
 
     def _code(self, message: dict[str, Any], order: _Order | None) -> str | None:
         """The code with which the command is refused, None when it is not."""
@@ -158,17 +160,20 @@ class Model:
 
 def _event(message: dict[str, Any], order: _Order | None) -> tuple[str, dict[str, Any]]:
     wanted = message["data"]
-    if message["type"] == "CreateOrder":
-        total = sum((line["quantity"] * Decimal(line["unit_price"]) for line in wanted["lines"]), Decimal(0))
-        units = sum(line["quantity"] for line in wanted["lines"])
-        channel = {"sales_channel": "unknown"} if message["schema_version"] == 1 else {}
-        return "OrderCreated", {**wanted, **channel, "units": units, "total": format(total, "f")}
-    assert order is not None
-    created = order.created
-    if message["type"] == "ShipOrder":
-        return "OrderShipped", {"customer_id": created["customer_id"], **wanted, "shipped_at": message["issued_at"]}
-    kept = {name: created[name] for name in ("customer_id", "ordered_at", "currency", "units", "total")}
-    return "OrderCancelled", {**kept, **wanted, "cancelled_at": message["issued_at"]}
+    created = order.created if order else {}
+    match message["type"]:
+        case "CreateOrder":
+            total = sum((line["quantity"] * Decimal(line["unit_price"]) for line in wanted["lines"]), Decimal(0))
+            units = sum(line["quantity"] for line in wanted["lines"])
+            channel = {"sales_channel": "unknown"} if message["schema_version"] == 1 else {}
+            return "OrderCreated", {**wanted, **channel, "units": units, "total": format(total, "f")}
+        case "ShipOrder":
+            return "OrderShipped", {"customer_id": created["customer_id"], **wanted, "shipped_at": message["issued_at"]}
+        case "CancelOrder":
+            kept = {name: created[name] for name in ("customer_id", "ordered_at", "currency", "units", "total")}
+            return "OrderCancelled", {**kept, **wanted, "cancelled_at": message["issued_at"]}
+        case unknown:
+            raise ValueError(f"the kit has no rule for {unknown}")
 
 
 def difference(expected: dict[str, Any], found: dict[str, Any], path: str = "") -> str | None:

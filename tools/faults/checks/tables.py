@@ -13,6 +13,8 @@ from tools.faults.checks.raw_tables import Sample, Sums
 
 _EXACT = Context(prec=500)
 _TOLD = 20
+_PLACED = {"OrderCreated": 1, "OrderShipped": 0, "OrderCancelled": -1}
+"""What each event adds to the number of orders that count in sums."""
 
 
 def check_tables(partition: int, checkpoint: int, tables: Mapping[str, list[Row]], counting: Sequence[Entry], findings: Findings) -> None:
@@ -93,12 +95,12 @@ class RunningSums:
         if entry.rejected_as is not None:
             return
         self._versions += 1
-        if entry.envelope["type"] == "OrderCreated":
-            units, total = self._placed[order_id] = (data["units"], Decimal(data["total"]))
-            self._add(1, units, total)
-        elif entry.envelope["type"] == "OrderCancelled" and order_id in self._placed:
+        placed = _PLACED[entry.envelope["type"]]
+        if placed > 0:
+            self._placed[order_id] = (data["units"], Decimal(data["total"]))
+        if order_id in self._placed:
             units, total = self._placed[order_id]
-            self._add(-1, -units, total.copy_negate())
+            self._add(placed, placed * units, _EXACT.multiply(placed, total))
 
     def _add(self, orders: int, units: int, total: Decimal) -> None:
         self._sales += orders
