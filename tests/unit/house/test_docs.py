@@ -24,7 +24,7 @@ _ELSEWHERE = {"ORDERS_PYTHON", "ORDERS_POSTGRES_PASSWORD"}
 """Read by the script `orders` and by Compose, not by the services."""
 _BEGINNINGS = {"test_without_"}
 """Of the names of several tests."""
-_EXAMPLES = {"projections/tables/sku_sales.py", "tests/unit/projections/test_sku_sales.py"}
+_EXAMPLES = {"projections/tables/refusals.py", "tests/unit/projections/test_refusals.py"}
 """Files that docs/extend.md tells the reader to write."""
 
 

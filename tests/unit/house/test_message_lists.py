@@ -24,6 +24,7 @@ from order_service.commands import tail
 from projections.queries.views import HistoryItem, OrderView
 from projections.tables.order_details import OrderDetails
 from projections.tables.registry import TABLES
+from tests.faults import synthetic
 from tests.support.house import ROOT
 from tests.support.records import NOON
 from tools.faults.checks import expected_rows, log, raw_log
@@ -99,6 +100,10 @@ def _served() -> Names:
     return {route.operation_id for route in routes.create_command_router(None).routes}  # type: ignore[arg-type, attr-defined]
 
 
+def _described_bodies() -> Names:
+    return [name for name, route in _command_routes().items() if route.request.__name__ in openapi.SCHEMAS]
+
+
 def _linked() -> Names:
     return {link["operationId"] for link in openapi_answers._CHANGES.values()}
 
@@ -142,6 +147,7 @@ LISTS: dict[str, Said] = {
     # The services.
     "command_api/envelopes.py, a CommandRoute": Said(_command_routes, commands),
     "command_api/routes.py, the loop of create_command_router": Said(_served, commands),
+    "command_api/openapi.py, _bodies": Said(_described_bodies, commands),
     "command_api/openapi.py, SUMMARIES": Said(lambda: [route.name for route in openapi.SUMMARIES], commands),
     "command_api/openapi_answers.py, _CHANGES": Said(_linked, changes),
     "order_service/commands/tail.py, STYLES": Said(lambda: tail.STYLES, records),
@@ -156,6 +162,7 @@ LISTS: dict[str, Said] = {
     "tools/faults/checks/log.py, _STATUS": Said(lambda: log._STATUS, events),
     "tools/faults/checks/log.py, _event": Said(lambda: _cases(log._event, "message['type']"), commands),
     "tools/faults/load/workload.py, Workload": Said(_sent_by_the_kit, commands),
+    "tests/faults/synthetic.py, _TYPES": Said(synthetic._TYPES.values, commands),
     # The pages.
     "docs/feed.md, the row of `filter`": Said(lambda: _row("docs/feed.md", "| `filter` |"), records),
     "docs/glossary.md, the row of command": Said(lambda: _row("docs/glossary.md", "| command |"), commands),
