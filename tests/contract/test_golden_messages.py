@@ -7,8 +7,8 @@ from jsonschema import Draft202012Validator
 
 from event_schemas.commands import InvalidCommand
 from event_schemas.decoding import decode_command, decode_record
-from event_schemas.schema_files import CURRENT_VERSIONS
 from event_schemas.schema_files import FOLDER as SCHEMAS
+from event_schemas.schema_files import KINDS
 from event_schemas.topics import COMMANDS
 from order_aggregate.record_appender import encode
 from tests.support.golden import CASES, FOLDER, FOLDS, digest_of, folds, golden_bytes, golden_files, sums
@@ -23,7 +23,7 @@ def _name(path) -> str:
 
 def _is_current(path) -> bool:
     message = orjson.loads(path.read_bytes())
-    return message["schema_version"] == CURRENT_VERSIONS[message["type"]]
+    return message["schema_version"] == KINDS[message["type"]].version
 
 
 _EARLIER_RECORDS = [path for path in _RECORD_FILES if not _is_current(path)]
@@ -47,14 +47,14 @@ def test_a_golden_command_of_any_version_is_read_as_one_of_the_current_version(p
     command = decode_command(path.read_bytes())
 
     assert not isinstance(command, InvalidCommand), command.problem
-    assert command.schema_version == CURRENT_VERSIONS[command.type]
+    assert command.schema_version == KINDS[command.type].version
 
 
 @pytest.mark.parametrize("path", _EARLIER_RECORDS, ids=_name)
 def test_a_golden_record_of_an_earlier_version_is_read_as_the_current_one_would_have_said_it(path):
     record, written = decode_record(path.read_bytes()), orjson.loads(path.read_bytes())
 
-    assert record.schema_version == CURRENT_VERSIONS[record.type] > written["schema_version"]
+    assert record.schema_version == KINDS[record.type].version > written["schema_version"]
     now = orjson.loads(record.encoded())
     assert now == {**written, "schema_version": record.schema_version, "data": now["data"]}, "an upcaster changes the data only"
 
@@ -70,7 +70,7 @@ def test_every_version_of_every_message_has_a_golden_one():
     messages = [orjson.loads(path.read_bytes()) for path in [*_COMMAND_FILES, *_RECORD_FILES]]
     found = {(message["type"], message["schema_version"]) for message in messages}
 
-    assert found == {(name, version) for name, current in CURRENT_VERSIONS.items() for version in range(1, current + 1)}
+    assert found == {(name, version) for name, kind in KINDS.items() for version in range(1, kind.version + 1)}
 
 
 def test_no_golden_message_was_changed_or_removed():

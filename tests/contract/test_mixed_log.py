@@ -3,6 +3,7 @@
 import orjson
 import pytest
 
+from event_schemas.commands import Command
 from event_schemas.decoding import decode_record
 from notifier.feed_event import FeedEvent
 from order_aggregate.partition_state import PartitionState
@@ -22,7 +23,7 @@ def _in_version_1(value: bytes) -> bytes:
 
 def _appended() -> list[bytes]:
     """What an aggregate of version 1 left behind, three orders, and what today's adds: a shipment, a cancellation and another order."""
-    before = [_in_version_1(PartitionState().decide(create(envelope=Envelope(order_id=order))).encoded()) for order in _ORDERS]
+    before = [_in_version_1(_decided(PartitionState(), create(envelope=Envelope(order_id=order)))) for order in _ORDERS]
     partition = _folded(before)
     commands = [
         ship(envelope=Envelope(order_id=_ORDERS[0], expected_version=1)),
@@ -30,7 +31,13 @@ def _appended() -> list[bytes]:
         create(envelope=Envelope(order_id=_ORDERS[2])),
         create(sales_channel="shop"),
     ]
-    return before + [partition.decide(command).encoded() for command in commands]
+    return before + [_decided(partition, command) for command in commands]
+
+
+def _decided(partition: PartitionState, command: Command) -> bytes:
+    decided = partition.decide(command)
+    assert decided is not None
+    return decided.value
 
 
 def _folded(log: list[bytes]) -> PartitionState:
