@@ -12,7 +12,7 @@ import uvicorn
 
 from gateway.heads import HeadLimits
 from gateway.protocol import GatewayProtocol
-from tests.support.service_process import eventually
+from tests.support.prompt_server import PromptServer
 
 DEADLINE_S = 20.0
 
@@ -71,7 +71,7 @@ class RawSite:
     release: asyncio.Event = field(default_factory=asyncio.Event)
     served: list[str] = field(default_factory=list)
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)
-    server: uvicorn.Server | None = None
+    server: PromptServer | None = None
     clients: list[RawClient] = field(default_factory=list)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -107,19 +107,12 @@ async def serving(given: HeadLimits) -> AsyncIterator[RawSite]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         site = RawSite(int(listener.getsockname()[1]))
         config = uvicorn.Config(site, http=Limited, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
-        site.server = uvicorn.Server(config)
-        running = asyncio.create_task(site.server.serve([listener]))
-
-        async def started() -> bool:
-            assert site.server is not None
-            return site.server.started
-
-        await eventually(started)
-        try:
-            yield site
-        finally:
-            site.release.set()
-            for client in site.clients:
-                client.close()
-            site.server.should_exit = True
-            await running
+        site.server = PromptServer(config)
+        async with site.server.serving(listener):
+            try:
+                yield site
+            finally:
+                site.release.set()
+                for client in site.clients:
+                    client.close()
+                await site.server.nobody_is_left()

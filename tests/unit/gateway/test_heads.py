@@ -209,7 +209,7 @@ async def test_a_stopping_server_waits_for_the_answer_and_not_for_the_head(site:
     while not site.served:
         await asyncio.sleep(0.01)
     assert site.server is not None
-    site.server.should_exit = True
+    site.server.stop()
 
     assert await half.rest() == b""
     site.release.set()

@@ -13,8 +13,9 @@ from infra.faust.watchdog import LastProgress, end_when_stuck
 from infra.faust.worker import FetchWorker
 from infra.process.exits import GUARD_EXIT
 from infra.process.health import Health
+from tests.support.quick_time import QuickLoop
 
-LIMIT_S = 1.0  # far more than a busy machine keeps a loop waiting
+LIMIT_S = 1.0
 
 
 class Ended(Exception):
@@ -40,8 +41,14 @@ def health():
     return health
 
 
-async def _watched(last_progress, health, work) -> None:
-    """Do this work, at most ten limits long, while the last_progress is watched."""
+def _watched(health, work) -> None:
+    """Do this work, which is told where to note its progress, at most ten limits long, while that is watched. No time passes."""
+    with asyncio.Runner(loop_factory=QuickLoop) as runner:
+        last_progress = LastProgress(runner.get_loop().time)
+        runner.run(_watch(last_progress, health, work(last_progress)))
+
+
+async def _watch(last_progress, health, work) -> None:
     working = asyncio.create_task(work)
     watching = asyncio.create_task(end_when_stuck(last_progress, health, limit_s=LIMIT_S, look_every_s=LIMIT_S / 10))
     await asyncio.wait({working, watching}, timeout=10 * LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
@@ -69,38 +76,32 @@ class _Hangs:
         await asyncio.Event().wait()
 
 
-async def test_a_worker_whose_part_never_comes_back_ends_its_process(ended, health):
-    last_progress = LastProgress()
-
-    await _watched(last_progress, health, _handed_over(last_progress, _Hangs()))
+def test_a_worker_whose_part_never_comes_back_ends_its_process(ended, health):
+    _watched(health, lambda last_progress: _handed_over(last_progress, _Hangs()))
 
     assert ended
     assert "stuck" in ended[0]
 
 
-async def test_a_worker_that_takes_fetches_goes_on(ended, health):
-    last_progress = LastProgress()
-
-    async def takes_on() -> None:
+def test_a_worker_that_takes_fetches_goes_on(ended, health):
+    async def takes_on(last_progress) -> None:
         for _ in range(12):
             last_progress.moved()
             await asyncio.sleep(LIMIT_S / 4)
 
-    await _watched(last_progress, health, takes_on())
+    _watched(health, takes_on)
 
     assert not ended
 
 
-async def test_a_worker_that_waits_for_something_goes_on_and_gets_its_time_again_afterwards(ended, health):
-    last_progress = LastProgress()
-
-    async def waits() -> None:
+def test_a_worker_that_waits_for_something_goes_on_and_gets_its_time_again_afterwards(ended, health):
+    async def waits(_last_progress) -> None:
         health.wait_for("database", "PostgreSQL does not answer")
         await asyncio.sleep(2 * LIMIT_S)
         health.settled("database")
         await asyncio.sleep(LIMIT_S / 2)
 
-    await _watched(last_progress, health, waits())
+    _watched(health, waits)
 
     assert not ended
 
@@ -117,12 +118,26 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize(
-    ("works_s", "then", "code"),
-    [(0.1, "time.sleep(20)", GUARD_EXIT), (1.5, "pass", 0)],
-    ids=["a loop that is blocked ends its process", "a loop that runs goes on"],
-)
-def test_the_event_loop_is_watched_from_outside(works_s, then, code):
-    program = _BLOCKED.format(works_s=works_s, then=then)
+_LOOPS = {
+    "a loop that is blocked ends its process": ({"works_s": 0.1, "then": "time.sleep(20)"}, GUARD_EXIT),
+    "a loop that runs goes on": ({"works_s": 1.5, "then": "pass"}, 0),
+}
 
-    assert subprocess.run([sys.executable, "-c", program], timeout=15, check=False, capture_output=True).returncode == code
+
+@pytest.fixture(scope="module")
+def loops():
+    """All of them, side by side: each takes a second or two."""
+    programs = {name: _BLOCKED.format(**how) for name, (how, _) in _LOOPS.items()}
+    running = {
+        name: subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for name, program in programs.items()
+    }
+    yield running
+    for process in running.values():
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("loop", _LOOPS)
+def test_the_event_loop_is_watched_from_outside(loops, loop):
+    assert loops[loop].wait(timeout=15) == _LOOPS[loop][1]

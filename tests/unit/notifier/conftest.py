@@ -9,6 +9,13 @@ from tests.unit.notifier.memory_feed import MemoryFeed, RawClient, StartFeed
 
 
 @pytest.fixture
+def short_farewell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that was told why it is ended, and stays, is cut off soon."""
+    monkeypatch.setattr("notifier.websocket.connection._FAREWELL_S", 0.1)
+    monkeypatch.setattr("notifier.sse.sink._FAREWELL_S", 0.1)
+
+
+@pytest.fixture
 async def start_feed() -> AsyncIterator[StartFeed]:
     """Starts feeds as `MemoryFeed.start` does; they are stopped whatever becomes of the test."""
     started: list[MemoryFeed] = []

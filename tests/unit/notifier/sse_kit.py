@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from infra.process.settings import Settings
 from notifier.feed import Feed
 from notifier.sse.api import create_feed_router
 from notifier.sse.streams import SseStreams
-from tests.support.service_process import eventually
+from tests.support.prompt_server import PromptServer
 
 DEADLINE_S = 20.0
 BUFFER_BYTES = 32 * 1024
@@ -107,14 +108,14 @@ class SseSite:
         app = create_app(Health("gateway"), routers)
         config = uvicorn.Config(app, http=GatewayProtocol, log_config=None, lifespan="off", ws="none")
         config.timeout_graceful_shutdown = 2
-        self._server = uvicorn.Server(config)
+        self._server = PromptServer(config)
+        self._serving = AsyncExitStack()
         self._running = False
 
     async def __aenter__(self) -> Self:
         await self.streams.start()
-        self._task = asyncio.create_task(self._server.serve([self._listener]))
+        await self._serving.enter_async_context(self._server.serving(self._listener))
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, socket_factory=small_socket))
-        await eventually(self._started)
         self._running = True
         return self
 
@@ -122,16 +123,14 @@ class SseSite:
         await self._http.close()
         await self.stop()
 
-    async def _started(self) -> bool:
-        return self._server.started
-
     async def stop(self) -> None:
         """As the gateway stops."""
         if self._running:
             self._running = False
-            self._server.should_exit = True
+            self._server.stop()
             self.streams.send_away()
-            await self._task
+            await self._server.nobody_is_left()
+            await self._serving.aclose()
             await self.streams.stop()
 
     def url(self, path: str = "/feed") -> str:

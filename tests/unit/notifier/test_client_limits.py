@@ -23,7 +23,7 @@ async def gone(feed: MemoryFeed, clients: int = 0) -> None:
 
 
 async def test_a_client_that_says_nothing_is_ended(start_feed: StartFeed) -> None:
-    feed = await start_feed(limits=Limits(first_frame_s=0.05))
+    feed = await start_feed(limits=Limits(first_frame_s=0.05, goodbye_s=0.05))
     assert await (await RawClient.connect(feed.port)).close_code() == CloseCode.NO_SUBSCRIPTION
 
 
@@ -39,8 +39,8 @@ async def test_a_handshake_that_does_not_end_is_cut_off(start_feed: StartFeed) -
 
 
 @pytest.mark.parametrize("kind", [PING, TEXT])
-async def test_a_client_that_floods_us_is_ended(start_feed: StartFeed, kind: int) -> None:
-    feed = await start_feed(limits=Limits(frames=50))
+async def test_a_client_that_floods_us_is_ended(start_feed: StartFeed, kind: int, short_farewell: None) -> None:
+    feed = await start_feed(limits=Limits(frames=50, goodbye_s=0.05))
     raw = await RawClient.connect(feed.port)
     await raw.send(frame(TEXT, b'{"type":"subscribe"}'))
     await raw.send(b"".join(frame(kind, b'{"type":"unsubscribe","id":"%d"}' % number) for number in range(60)))
@@ -100,7 +100,7 @@ async def test_sockets_beyond_all_measure_are_not_even_listened_to(start_feed: S
         writer.close()
 
 
-async def test_who_does_not_read_is_not_answered(start_feed: StartFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_does_not_read_is_not_answered(start_feed: StartFeed, monkeypatch: pytest.MonkeyPatch, short_farewell: None) -> None:
     monkeypatch.setattr("notifier.admission.PATIENCE_S", 0.1)
     feed = await start_feed(limits=Limits(frames=1_000_000))
     raw = await RawClient.connect(feed.port, small=True)
@@ -135,7 +135,7 @@ async def test_a_client_that_closes_and_keeps_its_socket_is_cut_off(start_feed: 
 
 
 async def test_every_end_is_counted(start_feed: StartFeed) -> None:
-    feed = await start_feed(limits=Limits(close_s=0.05))
+    feed = await start_feed(limits=Limits(close_s=0.05, goodbye_s=0.2))
     before = {code: CLOSES.labels(code)._value.get() for code in ("1000", "1002", "1006", "4200", "other")}
     leaving, inventive, wrong, cut, staying = [await RawClient.connect(feed.port) for _ in range(5)]
     await leaving.send(frame(8, b"\x03\xe8"))

@@ -17,7 +17,7 @@ from notifier.websocket.connection import FeedConnection
 from tests.support.records import created
 from tests.unit.notifier.memory_feed import CLOSE, DEADLINE_S, TEXT, MemoryFeed, RawClient, frame
 
-pytestmark = pytest.mark.usefixtures("no_collector")
+pytestmark = pytest.mark.usefixtures("no_collector", "short_farewell")
 _TURN_S = 0.1
 """Of pings and heartbeats: whoever has left is forgotten at the next."""
 

@@ -53,7 +53,7 @@ async def test_control_frames_stand_between_whole_frames(memory_feed: MemoryFeed
     assert [found.json()["seq"] for found in frames if found.opcode == TEXT] == list(range(1, 201))
 
 
-async def test_nothing_is_written_after_the_server_s_close_frame(memory_feed: MemoryFeed) -> None:
+async def test_nothing_is_written_after_the_server_s_close_frame(memory_feed: MemoryFeed, short_farewell: None) -> None:
     raw = await subscribed(memory_feed)
     (connection,) = memory_feed.server._clients
     connection.sink.queue(b'{"type":"before"}')

@@ -32,6 +32,7 @@ async def test_three_hundred_missed_events_are_read_from_memory(start_feed: Star
     assert [event["event"]["id"] for event in events] == [str(record.id) for record in records]
     await again.until("caught_up")
     assert resumes("memory") == before + 1
+    await again.leave()
 
 
 class Wanderer:

@@ -205,7 +205,11 @@ async def _append_slowly(streams: Streams, records: list[Record]) -> None:
         await asyncio.sleep(0.003)
 
 
-async def test_a_client_that_does_not_read_is_ended_within_its_bounds_while_others_go_on(streams: Streams, site: SseSite) -> None:
+@pytest.mark.usefixtures("short_farewell")
+async def test_a_client_that_does_not_read_is_ended_within_its_bounds_while_others_go_on(
+    streams: Streams, site: SseSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifier.admission.PATIENCE_S", 0.5)
     stalled_reader = await site.follow()
     stalled_reader.response.connection.transport.pause_reading()  # type: ignore[union-attr]
     (stalled,) = site.streams.open_streams()
