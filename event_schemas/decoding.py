@@ -66,6 +66,7 @@ class _Topic:
         self._head = head
         self._ids = [name for name in ("id", "order_id", "command_id") if name in head.__struct_fields__]
         self._read_ids = attrgetter(*self._ids)
+        self._ids_length = _ID_LENGTH * len(self._ids)
         self._decode_head = msgspec.json.Decoder(head).decode
         self._shapes = {kind.name: self._shape(envelope, kind) for kind in kinds}
 
@@ -81,10 +82,10 @@ class _Topic:
             shape = self._shapes.get(head.type)
             if shape is None or head.schema_version != shape.version:
                 return None
-            for text in self._read_ids(head):
-                # A UUID of 36 characters has its hyphens; small letters make it canonical.
-                if len(text) != _ID_LENGTH or not text.islower():
-                    return None
+            ids = "".join(self._read_ids(head))
+            # A UUID has 32 or, with its hyphens, 36 characters; small letters make it canonical.
+            if len(ids) != self._ids_length or not ids.islower():
+                return None
             message = shape.checks.in_utc(shape.decode(value))
             plain = value.isascii() and b"\\" not in value and b"\x7f" not in value
             if not plain:

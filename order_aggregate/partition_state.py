@@ -52,9 +52,13 @@ class PartitionState:
         slot, packed = self._orders.find(order_key)
         state = unpacked_state(packed)
         key_used = command.key_hash is not None and not self._keys.add(_key_memory(command.key_hash))
-        decided = _decided(command, state, decide(command, state, key_used=key_used))
-        self._evolve(decided.record, state, slot, order_key)
-        return decided
+        record = record_of(command, state, decide(command, state, key_used=key_used))
+        value = record.encoded()
+        if len(value) > MAX_RECORD_VALUE_BYTES:
+            record = record_of(command, state, _too_large(len(value)))
+            value = record.encoded()
+        self._evolve(record, state, slot, order_key)
+        return Decided(record, value)
 
     def apply(self, record: Record, *, offset: int, command_offset: int, value: bytes | None) -> None:
         """Fold one record of the log that counts."""
@@ -100,18 +104,12 @@ def _key_memory(key_hash: str) -> bytes:
     return bytes.fromhex(key_hash[:32])
 
 
-def _decided(command: Command | InvalidCommand, state: OrderState, ending: RecordData | Rejection) -> Decided:
-    """The record, or a rejection in its place when the log might not take it: a command that can't end would stop its partition.
+def _too_large(size: int) -> Rejection:
+    """What a command ends in when the log might not take its record: a command that can't end would stop its partition.
 
     Measured against what the code says, not what a broker is set to, so that deciding again gives the same bytes.
     """
-    record = record_of(command, state, ending)
-    value = record.encoded()
-    if len(value) > MAX_RECORD_VALUE_BYTES:
-        too_large = f"its record would have {len(value)} bytes, more than the {MAX_RECORD_VALUE_BYTES} that the log takes"
-        record = record_of(command, state, Rejection(Code.INVALID_COMMAND, too_large))
-        value = record.encoded()
-    return Decided(record, value)
+    return Rejection(Code.INVALID_COMMAND, f"its record would have {size} bytes, more than the {MAX_RECORD_VALUE_BYTES} that the log takes")
 
 
 def record_of(command: Command | InvalidCommand, state: OrderState, ending: RecordData | Rejection) -> Record:
