@@ -20,15 +20,36 @@ def _bodies() -> Mapping[str, Schema]:
     """The bodies of requests, as their models describe them."""
     models = [(route.request, "validation") for route in (CREATE, SHIP, CANCEL)]
     _, found = models_json_schema(models, ref_template=_REFERENCE + "{model}")  # type: ignore[arg-type]  # a list of their own type
-    schemas: Mapping[str, Schema] = found["$defs"]
+    schemas: Mapping[str, Schema] = _plainly(found["$defs"])
     return schemas
 
 
 def _answers() -> Mapping[str, Schema]:
     """The bodies of answers, as their classes describe them."""
     _, schemas = msgspec.json.schema_components(list(EXAMPLES), ref_template=_REFERENCE + "{name}")
-    examples = {answer.__name__: example for answer, example in EXAMPLES.items()}
-    return {name: schema | {"additionalProperties": False, "examples": [examples[name]]} for name, schema in schemas.items()}
+    closed = {
+        answer.__name__: schemas[answer.__name__] | {"additionalProperties": False, "examples": [example]}
+        for answer, example in EXAMPLES.items()
+    }
+    answers: Mapping[str, Schema] = _plainly(closed)
+    return answers
+
+
+def _plainly(schema: Any) -> Any:
+    """The schema without the titles that libraries make of names, with what an id looks like, and with a type for fixed texts."""
+    if isinstance(schema, list):
+        return [_plainly(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    # A property may be called `title`; then its value is a schema, and no text.
+    made = {name: _plainly(value) for name, value in schema.items() if name != "title" or not isinstance(value, str)}
+    if made.get("format") == "uuid":
+        made |= ID.schema
+    if "enum" in made:
+        made = {"type": "string"} | made
+        if len(made["enum"]) == 1:
+            made["const"] = made.pop("enum")[0]
+    return made
 
 
 _ID = dict(ID.schema)

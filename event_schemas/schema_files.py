@@ -8,7 +8,6 @@ shape alone, so their types are wider than the file, and the file stays when a r
 
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from inspect import cleandoc
@@ -21,6 +20,7 @@ from msgspec import Struct
 
 from event_schemas.commands import Command
 from event_schemas.events import Record
+from event_schemas.messages import Pattern
 from event_schemas.registry import COMMAND_KINDS, RECORD_KINDS, CommandKind, RecordKind
 from event_schemas.values import Rule
 
@@ -186,12 +186,11 @@ def _structure(schema: Any) -> Any:
 
 
 def _ruled(schema: Schema, hint: Any) -> Schema:
-    """The field's schema with what its rules say, its pattern as JSON Schema writes one."""
-    if isinstance(schema.get("pattern"), str):
-        schema = schema | {"pattern": re.sub(r"\A\\A(.*)\\Z\Z", r"^\1$", schema["pattern"])}
+    """The field's schema with what its pattern and its rules say."""
     if get_origin(hint) is Annotated:
+        patterns = [{"pattern": f"^{note.expression}$"} for note in hint.__metadata__ if isinstance(note, Pattern)]
         rules = [note.schema for note in hint.__metadata__ if isinstance(note, Rule)]
-        said = {key: value for rule in rules for key, value in rule.items() if key not in _NEVER_GROWS}
+        said = {key: value for note in (*patterns, *rules) for key, value in note.items() if key not in _NEVER_GROWS}
         return _ruled(schema | said, get_args(hint)[0])
     if get_origin(hint) in {Union, UnionType} and "anyOf" in schema:
         inner = [one for one in get_args(hint) if one is not NoneType]

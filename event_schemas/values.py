@@ -114,7 +114,11 @@ AMOUNT = Rule(
 )
 CURRENCY = Rule(
     check=currency_code,
-    schema={"type": "string", "enum": sorted(CURRENCIES), "description": "ISO 4217"},
+    schema={
+        "type": "string",
+        "enum": sorted(CURRENCIES),
+        "description": "ISO 4217; one that was withdrawn is refused unless the order was placed on its last day or before",
+    },
     quick=dict.fromkeys(CURRENCIES, True).get,
 )
 SALES_CHANNEL = Rule(

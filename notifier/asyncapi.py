@@ -133,8 +133,9 @@ def _always_typed(schema: dict[str, Any]) -> None:
 def _records() -> dict[str, Any]:
     """The records as they stand in the log, each with the parts that it is made of."""
     records: dict[str, Any] = {}
+    current = current_schemas()
     for name in RECORD_KINDS:
-        schema = json.loads(json.dumps(current_schemas()[name]).replace("#/$defs/", "#/components/schemas/"))
+        schema = json.loads(json.dumps(current[name]).replace("#/$defs/", "#/components/schemas/"))
         records |= schema.pop("$defs", {})
         records[f"{name}Record"] = {key: value for key, value in schema.items() if not key.startswith("$")}
     return records

@@ -10,14 +10,13 @@ from event_schemas.commands import CancelOrder, Command, CommandData, CreateOrde
 from event_schemas.currencies import CURRENCIES, LAST_DAYS
 from event_schemas.messages import MAX_VERSION
 from event_schemas.registry import new_command
-from event_schemas.values import MAX_LINES, MAX_QUANTITY, MAX_TEXT
+from event_schemas.values import AMOUNT, MAX_LINES, MAX_QUANTITY, MAX_TEXT, SALES_CHANNEL
 
 _CONTROL = ("Cc", "Cs")
 _OFFSETS = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 _EARLIEST, _LATEST = datetime(1, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001  # Hypothesis adds the offset
 _TIMES = st.datetimes(_EARLIEST, _LATEST, timezones=_OFFSETS)
-_KEY_HASHES = st.from_regex(r"\A[0-9a-f]{64}\Z")
-_CHANNELS = st.from_regex(r"\A[a-z0-9][a-z0-9_-]{0,31}\Z")
+_KEY_HASHES = st.text("0123456789abcdef", min_size=64, max_size=64)
 
 
 def _texts(shortest: int = 1, longest: int = MAX_TEXT, without: str = "") -> st.SearchStrategy[str]:
@@ -27,7 +26,12 @@ def _texts(shortest: int = 1, longest: int = MAX_TEXT, without: str = "") -> st.
     return short | characters.map(lambda character: character * longest)
 
 
-_PRICES = st.from_regex(r"\A[0-9]{1,9}(\.[0-9]{1,4})?\Z") | st.sampled_from(["0", "0000000000", "1000000000", "1000000000.0000", "0.0001"])
+def _of_pattern(pattern: str) -> st.SearchStrategy[str]:
+    return st.from_regex(rf"\A{pattern[1:-1]}\Z", alphabet=st.characters(codec="ascii"))
+
+
+_CHANNELS = _of_pattern(SALES_CHANNEL.schema["pattern"])
+_PRICES = _of_pattern(AMOUNT.schema["pattern"])
 _LINES = st.builds(Line, sku=_texts(), quantity=st.integers(1, MAX_QUANTITY), unit_price=_PRICES)
 
 
@@ -136,6 +140,6 @@ def _plain(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     if "format" in schema:
         return _FORMATS[schema["format"]]
     if "pattern" in schema:
-        return st.from_regex(rf"\A{schema['pattern'][1:-1]}\Z")
+        return _of_pattern(schema["pattern"])
     # Control characters are no text of ours, though JSON Schema has no word for that.
     return _texts(schema.get("minLength", 0), schema.get("maxLength", 50))

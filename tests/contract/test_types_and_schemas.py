@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from event_schemas.commands import Command, InvalidCommand
@@ -22,7 +22,8 @@ _FILES = released_schemas(FOLDER)
 _VERSIONS = [(name, version) for name in KINDS for version in _FILES[name]]
 _OF_COMMANDS = [(name, version) for name, version in _VERSIONS if name in COMMAND_KINDS]
 _OF_RECORDS = [(name, version) for name, version in _VERSIONS if name in RECORD_KINDS]
-_SOME = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_PHASES = [Phase.generate, Phase.shrink]
+_SOME = settings(max_examples=25, deadline=None, derandomize=True, phases=_PHASES, suppress_health_check=list(HealthCheck))
 
 
 @cache

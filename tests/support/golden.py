@@ -5,7 +5,6 @@ changed afterwards, so neither can what says how it looks. `SHA256SUMS` lists th
 to, by the aggregate and by all tables; what is in it stays, too, and new columns come beside it.
 """
 
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from event_schemas.commands import Command, CreateOrder, InvalidCommand, Line
 from event_schemas.decoding import decode_record
@@ -117,7 +116,7 @@ def _folded(log: list[bytes]) -> dict[str, Any]:
             if key is not None:
                 tables[table.name][key] = table.evolve(tables[table.name].get(key), counted)
     rows = {name: [row._asdict() for row in found.values() if row is not None] for name, found in tables.items()}
-    aggregate = {"status": type(state).__name__, **dataclasses.asdict(state)}
+    aggregate = {"status": type(state).__name__, **asdict(state)}
     made: dict[str, Any] = json.loads(json.dumps({"aggregate": aggregate, "tables": rows}, default=str))
     return made
 
