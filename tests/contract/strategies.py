@@ -1,5 +1,6 @@
 """What may stand in the topics, made up: commands by today's rules, and messages by what a released schema allows."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from event_schemas.commands import CancelOrder, Command, CommandData, CreateOrde
 from event_schemas.currencies import CURRENCIES, LAST_DAYS
 from event_schemas.messages import MAX_VERSION
 from event_schemas.registry import new_command
-from event_schemas.values import AMOUNT, MAX_LINES, MAX_QUANTITY, MAX_TEXT, SALES_CHANNEL
+from event_schemas.values import AMOUNT, MAX_LINES, MAX_QUANTITY, MAX_TEXT, SALES_CHANNEL, Rule
 
 _CONTROL = ("Cc", "Cs")
 _OFFSETS = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -30,7 +31,16 @@ def _of_pattern(pattern: str) -> st.SearchStrategy[str]:
     return st.from_regex(rf"\A{pattern[1:-1]}\Z", alphabet=st.characters(codec="ascii"))
 
 
-_CHANNELS = _of_pattern(SALES_CHANNEL.schema["pattern"])
+def _longest(rule: Rule) -> str:
+    """The longest text of one letter that the rule takes."""
+    found = ""
+    for length in range(1, 2 * MAX_TEXT):
+        with suppress(ValueError):
+            found = rule.check("a" * length)
+    return found
+
+
+_CHANNELS = _of_pattern(SALES_CHANNEL.schema["pattern"]) | st.just(_longest(SALES_CHANNEL))
 _PRICES = _of_pattern(AMOUNT.schema["pattern"])
 _LINES = st.builds(Line, sku=_texts(), quantity=st.integers(1, MAX_QUANTITY), unit_price=_PRICES)
 
