@@ -94,6 +94,7 @@ async def test_read_models_that_are_away_say_why(given: Given):
 async def test_read_models_that_do_not_answer_are_away(given: Given, monkeypatch: pytest.MonkeyPatch):
     async def frozen(*_: object, **__: object) -> None:
         await asyncio.sleep(1)
+        raise Problem(Code.READ_MODEL_UNAVAILABLE, "it never answered")
 
     given.decided(uuid4(), seen=False)
     monkeypatch.setattr(given.reads, "read", frozen)
