@@ -16,12 +16,18 @@ from pathlib import Path
 
 from tests.support.readers.after import Answer, answer
 from tests.support.readers.differences import NAMES, UNNAMED, names_of
+from tests.support.readers.kept import Kept, write
 from tests.support.readers.mutated import Message, Mutations
 from tests.support.readers.originals import originals
 
 _BEFORE = Path(__file__).with_name("before.py")
 _BATCH = 1000
 _SHOWN = 5
+_LOOKED_THROUGH = 60
+"""Batches."""
+_KEPT_OF_EACH = 20
+_KEPT_WITHOUT = 1500
+_KEPT_BYTES = 2000
 
 
 class ReaderBefore:
@@ -72,6 +78,29 @@ def compare(checkout: Path, seed: int, count: int) -> tuple[Counter[str], Counte
     return verdicts, found, unnamed
 
 
+def keep(checkout: Path, seed: int) -> int:
+    """Write messages with what the reader before says of them, for the test suite, which has no such reader. How many they are.
+
+    Some of each difference, some without one; none is large.
+    """
+    missing = Counter(dict.fromkeys((*NAMES, ""), _KEPT_OF_EACH)) | Counter({"": _KEPT_WITHOUT})
+    kept: list[Kept] = []
+    stream, reader = iter(Mutations(seed, originals())), ReaderBefore(checkout)
+    try:
+        for _ in range(_LOOKED_THROUGH):
+            messages = [message for message in islice(stream, _BATCH) if len(message.value) < _KEPT_BYTES]
+            reader.ask(messages)
+            for message, then in zip(messages, reader.answers(), strict=True):
+                names = names_of(message, then, answer(message))
+                if any(missing[name] > 0 for name in names or [""]):
+                    missing.subtract(names or [""])
+                    kept.append(Kept(message, then, tuple(names)))
+    finally:
+        reader.end()
+    write(kept)
+    return len(kept)
+
+
 def _short(said: Answer) -> Answer:
     return Answer(*(part[:600] for part in said))
 
@@ -82,7 +111,11 @@ def main() -> int:
     parser.add_argument("checkout", type=Path)
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", action="store_true", help="write tests/contract/reader_before.jsonl.gz, and end")
     given = parser.parse_args()
+    if given.keep:
+        print(f"{keep(given.checkout.absolute(), given.seed):,} messages")
+        return 0
     verdicts, found, unnamed = compare(given.checkout.absolute(), given.seed, given.messages)
     for name, times in sorted(verdicts.items()):
         print(f"{times:9,}  {name}")
