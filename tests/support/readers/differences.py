@@ -106,7 +106,9 @@ RULES: Mapping[str, Callable[[Case], bool]] = {
     "record_customer_id_with_a_slash": lambda case: (
         case.topic == "record" and case.wider and case.name == "customer_id" and case.text(".*/.*")
     ),
-    "record_channel_of_any_spelling": lambda case: case.topic == "record" and case.wider and case.field == "data.sales_channel",
+    "record_channel_of_any_spelling": lambda case: (
+        case.topic == "record" and case.wider and case.field == "data.sales_channel" and isinstance(case.found, str)
+    ),
     "record_number_beyond_the_doors_bound": lambda case: (
         case.topic == "record"
         and case.wider
