@@ -24,10 +24,23 @@ SMALL, LARGE = b"s" * 300, b"l" * (LOW + 1)
 
 
 async def limit(settings: Settings, size: int) -> None:
-    """An operator gives the topic of the commands another limit."""
+    """An operator gives the topic of the commands another limit; done once the broker goes by it, which is later than its answer."""
     kept = next(topic.settings for topic in TOPICS if topic.name == COMMANDS)
     async with connected_admin(settings) as admin:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, COMMANDS, configs=kept | {LARGEST_BATCH: str(size)})])
+
+    async def goes_by_it() -> bool:
+        producer = new_producer(settings, "test-limit")  # each time another: a refusal spoils the count of the one that is refused
+        await producer.start()
+        try:
+            await producer.send_and_wait(COMMANDS, LARGE, b"k", partition=3)
+        except MessageSizeTooLargeError:
+            return size < len(LARGE)
+        finally:
+            await producer.stop()
+        return size > len(LARGE)
+
+    await eventually(goes_by_it)
 
 
 def producer_of(log: CommandLog) -> AIOKafkaProducer:
