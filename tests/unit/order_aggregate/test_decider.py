@@ -1,25 +1,48 @@
 """Every command on every status, and what each leaves behind."""
 
-from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 
 from event_schemas.codes import Code
 from event_schemas.commands import Line
-from event_schemas.events import record_id
+from event_schemas.decoding import decode_record
+from event_schemas.events import OrderCancelled, OrderCreated, OrderShipped
+from event_schemas.ids import record_id
+from event_schemas.values import MAX_AMOUNT, MAX_LINES, MAX_QUANTITY
 from tests.support.given import NOON, ORDER, Envelope, cancel, create, given, invalid, keyed, ship
 
 
 def test_creating_an_order_adds_up_its_lines_exactly():
-    lines = (Line(sku="a", quantity=3, unit_price=Decimal("0.3333")), Line(sku="b", quantity=1, unit_price=Decimal("14.66")))
+    lines = (Line(sku="a", quantity=3, unit_price="0.3333"), Line(sku="b", quantity=1, unit_price="14.66"))
 
     record = given().when(create(*lines)).then("OrderCreated", version=1)
 
     assert isinstance(record.data, OrderCreated)
     assert record.data.units == 4
-    assert str(record.data.total) == "15.6599"
+    assert record.data.total == "15.6599"
     assert record.data.ordered_at == NOON
+
+
+def test_the_largest_order_that_a_client_may_send_has_an_exact_total_that_every_reader_takes():
+    lines = tuple(Line(sku="a", quantity=MAX_QUANTITY, unit_price=f"{MAX_AMOUNT}.0000") for _ in range(MAX_LINES))
+
+    record = given().when(create(*lines)).then("OrderCreated", version=1)
+
+    assert isinstance(record.data, OrderCreated)
+    assert (record.data.units, record.data.total) == (10_000_000, "10000000000000000.0000")
+    assert decode_record(record.encoded()) == record
+
+
+@pytest.mark.parametrize(
+    ("price", "said", "total"),
+    [("0", "0", "0"), ("0.0001", "0.0001", "0.0003"), ("0.0000", "0.0000", "0.0000"), ("007.50", "7.50", "22.50")],
+)
+def test_an_amount_is_decimal_text_without_leading_zeros_or_exponent(price, said, total):
+    record = given().when(create(Line(sku="a", quantity=3, unit_price=price))).then("OrderCreated", version=1)
+
+    assert isinstance(record.data, OrderCreated)
+    assert (record.data.lines[0].unit_price, record.data.total) == (said, total)
 
 
 def test_creating_an_order_that_exists_is_rejected():
@@ -51,7 +74,7 @@ def test_cancelling_an_order_carries_what_sums_must_give_back():
     record = given(create()).when(cancel("too late")).then("OrderCancelled", version=2)
 
     assert isinstance(record.data, OrderCancelled)
-    assert (record.data.units, str(record.data.total), record.data.currency, record.data.ordered_at) == (2, "9.00", "EUR", NOON)
+    assert (record.data.units, record.data.total, record.data.currency, record.data.ordered_at) == (2, "9.00", "EUR", NOON)
 
 
 def test_cancelling_what_does_not_exist_is_rejected():

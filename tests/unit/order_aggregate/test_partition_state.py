@@ -31,9 +31,10 @@ def _commands(draw):
 def _decide_all(partition: PartitionState, commands) -> list[tuple[int, Record]]:
     decided = []
     for offset, command in enumerate(commands):
-        record = partition.decide(command)
-        if record is not None:
-            decided.append((offset, record))
+        ending = partition.decide(command)
+        if ending is not None:
+            assert ending.value == ending.record.encoded()
+            decided.append((offset, ending.record))
     return decided
 
 
@@ -72,9 +73,9 @@ def test_stopping_anywhere_and_going_on_from_the_log_decides_the_same_records(co
                 partition.apply(record, offset=place, command_offset=command_offset, value=None)
             offset = partition.next_command
             continue
-        record = partition.decide(commands[offset])
-        if record is not None:
-            log.append((offset, record))
+        ending = partition.decide(commands[offset])
+        if ending is not None:
+            log.append((offset, ending.record))
         offset += 1
 
     assert [record.encoded() for _, record in log] == once

@@ -17,17 +17,14 @@ _CREATED = st.builds(
     _CUSTOMERS,
     st.datetimes(timezones=st.just(UTC)),
     st.sampled_from(["EUR", "USD", "JPY"]),
-    st.integers(1, 10_000_000),
-    st.decimals(min_value=0, max_value=10**16, places=4),
+    st.integers(1, 2**31 - 1),
+    st.decimals(min_value=0, max_value=10**16, places=4).map(str) | st.sampled_from(["0", "0.00", "00.10", "9" * 17 + ".9999"]),
 )
 
 
 @given(_CREATED | st.builds(ShippedOrder, _VERSIONS, _CUSTOMERS) | st.builds(CancelledOrder, _VERSIONS, _CUSTOMERS))
 def test_a_state_survives_its_bytes(state):
-    again = unpacked_state(packed_state(state))
-
-    assert again == state
-    assert str(getattr(again, "total", "")) == str(getattr(state, "total", "")), "decimals as they came"
+    assert unpacked_state(packed_state(state)) == state
 
 
 def test_an_order_that_can_change_no_more_costs_five_bytes_and_its_customer():
@@ -47,5 +44,5 @@ def test_bytes_of_another_kind_are_refused():
 
 def test_times_at_the_edges_survive():
     for moment in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)):
-        state = CreatedOrder(1, "ada", moment, "EUR", 1, 0)  # type: ignore[arg-type]
+        state = CreatedOrder(1, "ada", moment, "EUR", 1, "0")
         assert unpacked_state(packed_state(state)).ordered_at == moment  # type: ignore[union-attr]

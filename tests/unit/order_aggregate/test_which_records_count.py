@@ -83,7 +83,7 @@ class _Snapshot:
 def _decide_by_new_rules(command, status, *, key_used=False):
     """The next release lets a shipped order be cancelled."""
     if isinstance(status, ShippedOrder) and command.type == "CancelOrder":
-        status = CreatedOrder(status.version, status.customer_id, command.issued_at, "EUR", 1, 0)
+        status = CreatedOrder(status.version, status.customer_id, command.issued_at, "EUR", 1, "0")
     return _decide_by_old_rules(command, status, key_used=key_used)
 
 
@@ -150,10 +150,10 @@ class OnePartition(RuleBasedStateMachine):
         decided = []
         for offset in range(writer.next_command, min(writer.next_command + count, len(self.sent))):
             with mock.patch("order_aggregate.partition_state.decide", _decide_by_new_rules if writer.new_rules else _decide_by_old_rules):
-                record = writer.state.decide(self.sent[offset])
+                ending = writer.state.decide(self.sent[offset])
             writer.next_command = offset + 1
-            if record is not None:
-                decided.append(_Decided(record, offset))
+            if ending is not None:
+                decided.append(_Decided(ending.record, offset))
         self._send(writer, decided, split=split)
 
     def _send(self, writer, decided, *, split=False):
@@ -310,4 +310,4 @@ def test_the_new_rules_do_decide_differently():
 
     assert isinstance(_decide_by_old_rules(cancel(), shipped), decider.Rejection)
     assert not isinstance(_decide_by_new_rules(cancel(), shipped), decider.Rejection)
-    assert isinstance(decider.evolve(shipped, PartitionState().decide(ship())), ShippedOrder | CancelledOrder)
+    assert isinstance(decider.evolve(shipped, PartitionState().decide(ship()).record), ShippedOrder | CancelledOrder)
