@@ -13,7 +13,6 @@ DOORS: list[str] = [
     "event_schemas.feed",
     "event_schemas.feed_codes",
     "event_schemas.ids",
-    "event_schemas.messages",
     "event_schemas.positions",
     "event_schemas.recorded",
     "event_schemas.registry",
