@@ -269,7 +269,7 @@ MUTATIONS_OF_THE_EDGES = (
     Mutation(
         "ids follow from the key",
         "command_api/identity.py",
-        "    return version_5(hashlib.sha1(_NAMESPACE.bytes + length_prefixed(*parts), usedforsecurity=False).digest())",
+        "    return name_based(_NAMESPACE.bytes + length_prefixed(*parts))",
         '    return __import__("uuid").uuid4()',
         _GATEWAY + "test_with_ids_that_follow_from_the_key_a_retry_is_the_same_command",
     ),

@@ -163,15 +163,15 @@ MUTATIONS_OF_THE_LOG = (
     Mutation(
         "a rejection is a record",
         "order_aggregate/command_handler.py",
-        "                    outgoing.append(encode(ending.record, ending.value, kafka_record))",
-        "                    if type(ending.record) is not CommandRejectedRecord:\n"
-        "                        outgoing.append(encode(ending.record, ending.value, kafka_record))",
+        "                    outgoing.append(encode(decided.record, decided.value, kafka_record))",
+        "                    if not isinstance(decided.record.data, CommandRejected):\n"
+        "                        outgoing.append(encode(decided.record, decided.value, kafka_record))",
         _STATE + "test_with_a_record_for_a_rejection_it_stays_refused",
     ),
     Mutation(
         "a record's id follows from its command's",
-        "event_schemas/events.py",
-        'return version_5(sha1(command_id.bytes + b"record", usedforsecurity=False).digest())',
+        "event_schemas/ids.py",
+        'return name_based(command_id.bytes + b"record")',
         'return __import__("uuid").uuid4()',
         _CORE + "test_with_ids_that_follow_from_commands_deciding_again_gives_the_same_bytes",
     ),

@@ -44,7 +44,7 @@ class FakeLog:
         if decided is None:
             return
         record = decided.record
-        counted = RecordedMessage(record, place.partition, len(self.records), 0, place.offset, b"")
+        counted = RecordedMessage(record, place.partition, len(self.records), 0, place.offset, decided.value)
         self.records.append(counted)
         for waiter in self.waiting.get(record.command_id, ()):
             waiter.set_result(counted)

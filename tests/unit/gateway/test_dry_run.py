@@ -28,8 +28,8 @@ KEY = "a" * 64
 def history(*commands: Command) -> Sequence[HistoryEntry]:
     """The history that these commands leave behind."""
     state = PartitionState()
-    records = [record for command in commands if (record := state.decide(command)) is not None]
-    return [HistoryEntry(record.order_id, offset, 3, record.encoded().decode()) for offset, record in enumerate(records)]
+    endings = [decided for command in commands if (decided := state.decide(command)) is not None]
+    return [HistoryEntry(record.order_id, offset, 3, value.decode()) for offset, (record, value) in enumerate(endings)]
 
 
 def test_what_would_be_accepted():

@@ -19,7 +19,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from event_schemas.pydantic_internals import constructed
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 from faust.transport import consumer as faust_consumer
@@ -27,7 +26,6 @@ from faust.transport.drivers import aiokafka as driver
 from mode.threads import ServiceThread
 from psycopg import AsyncCopy, adapters
 from psycopg.adapt import Transformer
-from pydantic import BaseModel, ConfigDict
 from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -183,25 +181,6 @@ def test_a_message_takes_no_more_than_is_estimated():
     builder.append(0, timestamp=1_700_000_000_000, key=key, value=value, headers=headers)
 
     assert 1000 < len(builder.build()) <= DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, headers)
-
-
-# pydantic
-
-
-class _Plain(BaseModel):
-    model_config = ConfigDict(frozen=True)
-    number: int
-
-
-def test_a_model_is_these_four_slots():
-    made = constructed(_Plain, {"number": 1})
-
-    assert set(BaseModel.__slots__) == {"__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"}
-    assert (made, made.model_fields_set, made.model_extra, made.model_dump()) == (_Plain(number=1), {"number"}, None, {"number": 1})
-
-
-def test_whether_something_is_a_message_is_answered_without_python():
-    assert type(_Plain).__instancecheck__ is type.__instancecheck__  # pydantic's own; messages need no class of classes for it
 
 
 # websockets

@@ -29,7 +29,7 @@ def table(*, bad_key: int | None = None, bad_fold: int | None = None) -> TableDe
             raise ValueError("x" * 1000)
         return Row(counted.record.order_id, (*(row.versions if row else ()), counted.record.version))
 
-    return TableDefinition("t", Row, {"order_id": "uuid", "versions": "jsonb"}, ("order_id",), key_of, evolve)
+    return TableDefinition("t", Row, ("order_id",), key_of, evolve)
 
 
 def folded(definition, records, **more):
