@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from types import UnionType
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from event_schemas.recorded import RecordedMessage
@@ -69,7 +69,8 @@ class TableDefinition(Generic[RowT]):
 
 def _sql_type(hint: Any) -> str:
     """What the annotation says; for a field that may be None, what it says beside None."""
-    options = [option for option in get_args(hint) if option is not type(None)] if isinstance(hint, UnionType) else [hint]
+    # An annotated type | None is typing's Union, any other a UnionType.
+    options = [option for option in get_args(hint) if option is not type(None)] if get_origin(hint) in {Union, UnionType} else [hint]
     option = options[0] if len(options) == 1 else object
     if get_origin(option) is Annotated:
         plain, *notes = get_args(option)
