@@ -27,11 +27,12 @@ class _Field(NamedTuple):
     items: "tuple[_Field, ...]" = ()
 
 
-def _fields(kind: type[Struct], prefix: str = "") -> Iterator[_Field]:
+def fields_of(kind: type[Struct], prefix: str = "") -> Iterator[_Field]:
+    """Every field of a message, with what its annotations say. `prefix`: what stands before its path."""
     for name, hint in get_type_hints(kind, include_extras=True).items():
         plain, notes = _plain(hint)
         if get_origin(plain) is tuple:
-            yield _Field(prefix + name, tuple, notes, tuple(_fields(get_args(plain)[0])))
+            yield _Field(prefix + name, tuple, notes, tuple(fields_of(get_args(plain)[0])))
         else:
             yield _Field(prefix + name, plain, notes)
 
@@ -122,7 +123,7 @@ class FieldChecks:
     """The checks of one kind of message: `envelope` around `data`."""
 
     def __init__(self, envelope: type[Struct], data: type[Struct]) -> None:
-        fields = [field for field in _fields(envelope) if field.path != "data"] + list(_fields(data, "data."))
+        fields = [field for field in fields_of(envelope) if field.path != "data"] + list(fields_of(data, "data."))
         self._quick = _Checks(fields, lambda field: [*_patterns(field), *_quick_rules(field)])
         self._all = _Checks(fields, lambda field: [*_patterns(field), *_rules(field), *_control_characters(field)])
         self._times = [field.path for field in fields if field.type is datetime]

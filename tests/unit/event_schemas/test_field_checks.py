@@ -12,13 +12,14 @@ from msgspec.structs import replace
 
 from event_schemas.commands import Command
 from event_schemas.events import Record
-from event_schemas.field_checks import FieldChecks
+from event_schemas.field_checks import FieldChecks, fields_of
 from event_schemas.messages import Closed, Open, Time
 from event_schemas.registry import COMMANDS, RECORDS
-from event_schemas.values import Rule
+from event_schemas.values import AMOUNT, CURRENCY, CUSTOMER_ID, SALES_CHANNEL, TEXT, Rule
 from tests.support.given import cancel, create, ship
 from tests.support.given import given as given_orders
 from tests.support.records import cancelled, created, rejected, shipped
+from tests.unit.event_schemas.generated import NEARLY
 
 _CHECKS = {kind.name: FieldChecks(envelope, kind.data) for envelope, kinds in ((Command, COMMANDS), (Record, RECORDS)) for kind in kinds}
 _ORDER = UUID(int=1)
@@ -70,9 +71,9 @@ def _message(**changes: Any) -> _Envelope:
 
 
 def test_what_keeps_all_rules_passes():
-    _OWN.rules(_message())
-    _OWN.rules(_message(title=None))
-    _OWN.texts(_message(title=None))
+    _OWN.require(_message(), plain=False)
+    _OWN.require(_message(title=None), plain=False)
+    _OWN.require(_message(title=None), plain=True)
     assert _OWN.in_utc(message := _message()) is message
 
 
@@ -88,7 +89,7 @@ def test_what_keeps_all_rules_passes():
 )
 def test_the_first_broken_rule_is_named(changes, problem):
     with pytest.raises(ValueError, match=f"^{problem}$"):
-        _OWN.rules(_message(**changes))
+        _OWN.require(_message(**changes), plain=False)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_the_first_broken_rule_is_named(changes, problem):
 )
 def test_a_control_character_is_found_in_texts_without_a_rule_as_well(changes, where):
     with pytest.raises(ValueError, match=rf"^{where}: must hold no control characters or lone surrogates, found U\+0000$"):
-        _OWN.texts(_message(**changes))
+        _OWN.require(_message(**changes), plain=False)
 
 
 @given(_TIMES, _TIMES)
@@ -151,10 +152,10 @@ def test_no_text_of_any_message_may_hold_a_control_character(message, control):
     paths = _texts(plain)
 
     assert ("actor",) in paths
-    checks.texts(message)
+    checks.require(message, plain=False)
     for path in paths:
-        with pytest.raises(ValueError, match=f"^{'.'.join(map(str, path))}: must hold no control characters"):
-            checks.texts(_with_text(message, path, f"a{control}b"))
+        with pytest.raises(ValueError, match=f"^{'.'.join(map(str, path))}: must "):
+            checks.require(_with_text(message, path, f"a{control}b"), plain=False)
 
 
 @pytest.mark.parametrize("message", _MESSAGES, ids=lambda one: one.type)
@@ -172,20 +173,33 @@ def test_every_time_of_every_message_is_read_into_utc(message):
         assert getattr(read, one["moved"], getattr(read.data, one["moved"], None)).tzinfo is UTC
 
 
+def _all_fields(*messages: type) -> list[Any]:
+    found = [field for message in messages for field in fields_of(message)]
+    return found + [item for field in found for item in field.items]
+
+
 def test_records_have_no_rules():
     for kind in RECORDS:
-        assert _CHECKS[kind.name]._ruled == []
-        assert not [field for listed in _CHECKS[kind.name]._lists for field in listed.items if field.checks]
-        assert not _CHECKS[kind.name]._check_data
+        assert not [field for field in _all_fields(Record, kind.data) for note in field.notes if isinstance(note, Rule)]
+        assert not hasattr(kind.data, "check")
 
 
 def test_every_text_of_a_command_has_a_rule():
     """So that a record, which repeats them, has a bound."""
     for kind in COMMANDS:
-        checks = _CHECKS[kind.name]
-        texts = {path for path, _ in checks._texts} - {"type", "key_hash"}
-        assert texts == {path for path, _ in checks._ruled}
-        assert not [field for listed in checks._lists for field in listed.items if field.type is str and not field.checks]
+        texts = [field for field in _all_fields(Command, kind.data) if field.type is str and field.path not in {"type", "key_hash"}]
+        assert texts
+        assert not [field.path for field in texts if not any(isinstance(note, Rule) for note in field.notes)]
+
+
+@pytest.mark.parametrize("rule", [TEXT, CUSTOMER_ID, AMOUNT, CURRENCY, SALES_CHANNEL], ids=lambda rule: rule.check.__name__)
+@given(
+    text=st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=200)
+    | st.sampled_from([value for value in NEARLY if isinstance(value, str)])
+)
+def test_what_is_quickly_taken_is_what_the_rule_takes(rule: Rule, text: str):
+    if rule.quick(text) is not None and text.isascii() and text.isprintable():
+        assert rule.check(text) == text
 
 
 def test_a_record_of_the_given_orders_passes_untouched():
