@@ -20,10 +20,14 @@ from event_schemas.field_checks import FieldChecks
 from event_schemas.messages import KEY_HASH, SchemaVersion, Time
 from event_schemas.registry import COMMANDS, RECORDS, CommandKind, RecordKind
 from event_schemas.upcasters import Upcaster, upcast
-from event_schemas.values import canonical_uuid, printable, printable_text
+from event_schemas.values import MAX_TEXT, canonical_uuid, printable, printable_text
 
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _ID_LENGTH = 36
+_OF_LENGTHS = dict.fromkeys(
+    ("Expected `str` of length >= 1", f"Expected `str` of length <= {MAX_TEXT}"), f"must have 1 to {MAX_TEXT} characters"
+)
+"""msgspec's words for a text that is too short or too long, and the words of the rule."""
 _is_key_hash = KEY_HASH.match
 
 
@@ -165,6 +169,7 @@ def decode_command(value: bytes | None) -> Command | InvalidCommand:
 def problem_text(error: ValueError) -> str:
     """What is wrong with a message and where, in at most 300 printable characters."""
     said, _, path = str(error).partition(" - at `$")
+    said = _OF_LENGTHS.get(said, said)
     where = path.removesuffix("`").replace("[", ".").replace("]", "").removeprefix(".")
     return printable(f"{where}: {said}" if where else said)
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-import orjson
+import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from event_schemas.topics import EVENTS
@@ -21,6 +21,15 @@ _STALL_S = 10.0
 _ADVICE = (
     "connect to the log that they belong to, or make them anew from this one: `./orders projections rebuild --promote --accept-differences`"
 )
+
+
+class _Named(msgspec.Struct):
+    """What is read of a record: another release may have written the rest."""
+
+    id: str
+
+
+_read_named = msgspec.json.Decoder(_Named).decode
 
 
 class LogWitness(Protocol):
@@ -110,8 +119,8 @@ def _beyond_the_end(checkpoint: Checkpoint, end: int) -> str | None:
 
 def _another_record(checkpoint: Checkpoint, value: bytes | None) -> str | None:
     try:
-        found = orjson.loads(value or b"")["id"]
-    except (ValueError, TypeError, KeyError):
+        found = _read_named(value or b"").id
+    except (ValueError, RecursionError):
         found = "nothing readable"
     if found == str(checkpoint.last_record_id):
         return None

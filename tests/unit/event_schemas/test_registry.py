@@ -21,7 +21,7 @@ from event_schemas.registry import (
     new_record,
 )
 from event_schemas.request_types import RecordType
-from event_schemas.schema_files import CURRENT_VERSIONS
+from event_schemas.schema_files import KINDS
 from order_aggregate import record_appender
 from tests.support.given import NOON, cancel, create, given, ship
 from tests.support.records import created, rejected
@@ -62,10 +62,12 @@ def test_all_tables_of_types_follow_from_the_declaration():
     assert (list(COMMAND_KINDS), list(RECORD_KINDS)) == (commands, records)
     assert list(COMMAND_KINDS.values()) == list(COMMANDS)
     assert list(RECORD_KINDS.values()) == list(RECORDS)
-    assert list(CURRENT_VERSIONS) == [*commands, *records]
+    assert list(KINDS) == [*commands, *records]
     assert (list(_COMMANDS._shapes), list(_RECORDS._shapes)) == (commands, records)
     assert list(record_appender._TYPES) == records
-    assert {name: shape.version for topic in (_COMMANDS, _RECORDS) for name, shape in topic._shapes.items()} == CURRENT_VERSIONS
+    assert {name: shape.version for topic in (_COMMANDS, _RECORDS) for name, shape in topic._shapes.items()} == {
+        name: kind.version for name, kind in KINDS.items()
+    }
     assert get_args(RecordType)[-1].json_schema["enum"] == records
 
 
