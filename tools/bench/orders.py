@@ -23,6 +23,7 @@ _CURRENCIES = ("EUR", "EUR", "USD")
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 _REPEAT_EVERY = 20
 """One in twenty commands comes a second time."""
+_NO_HEADERS = CommandHeaders(None, None, None, None, None, Preferences())
 _UNSENT = 64
 """Batches that may be under way at once."""
 Row = tuple[int, bytes, bytes, list[tuple[str, bytes]]]
@@ -44,20 +45,24 @@ def order_bodies(count: int, *, seed: int = 7) -> Iterator[dict[str, Any]]:
         yield {"customer_id": f"bench-{chance.randrange(CUSTOMERS)}", "currency": chance.choice(_CURRENCIES), "lines": lines}
 
 
+def command_row(body: dict[str, Any], key: str, number: int, partitions: int) -> Row:
+    """The command that `POST /orders` appends for this body under this Idempotency-Key, at a time that follows from the number."""
+    sender = Sender(caller=ANONYMOUS, key=key, at=_BEGAN + number * timedelta(milliseconds=20))
+    command = build_command(CREATE, None, body, _NO_HEADERS, sender)
+    assert not isinstance(command, Refused)  # the bodies are valid
+    order_id = str(command.order_id)
+    return partition_of(order_id, partitions), order_id.encode(), command.encoded(), []
+
+
 def bench_commands(count: int, partitions: int, *, first: int = 0) -> Iterator[Row]:
     """CreateOrder commands, 5 % of them repeats of one a little earlier. `first`: the first key's number; another gives other commands."""
     chance = random.Random(11)  # noqa: S311 - the same commands each time
     recent: list[Row] = []
-    headers = CommandHeaders(None, None, None, None, None, Preferences())
     for number, body in enumerate(order_bodies(count)):
         if recent and number % _REPEAT_EVERY == 0:
             yield chance.choice(recent)
             continue
-        sender = Sender(caller=ANONYMOUS, key=str(UUID(int=first + number)), at=_BEGAN + number * timedelta(milliseconds=20))
-        command = build_command(CREATE, None, body, headers, sender)
-        assert not isinstance(command, Refused)  # the bodies are valid
-        order_id = str(command.order_id)
-        row: Row = (partition_of(order_id, partitions), order_id.encode(), command.encoded(), [])
+        row = command_row(body, str(UUID(int=first + number)), number, partitions)
         recent.append(row)
         if len(recent) > 1_000:
             recent = recent[-500:]
