@@ -49,10 +49,11 @@ class Ours:
     def _rows(self) -> Iterator[Row]:
         """A command of each order of the kit, its id as the Idempotency-Key; a repeated order is a repeated command, byte for byte."""
         rows: dict[str, Row] = {}
+        partitions = self._servers.settings.partitions
         for number, (key, order) in enumerate(self._kit.orders(self._count)):
             if key not in rows:
                 body = {"customer_id": order["customer_id"], "currency": order["currency"], "lines": order["lines"]}
-                row = command_row(body | {"reference": order["note"]}, key, number, self._servers.settings.partitions)
+                row = command_row(body | {"reference": order["note"]}, key, number, partitions)
                 rows[key] = row
                 self._wanted[row[1]] = expected_event(row[2])
             yield rows[key]
