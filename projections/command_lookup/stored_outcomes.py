@@ -24,7 +24,7 @@ from projections.tables.registry import TABLES
 MOST = 100
 """Commands that one trace shows: the earliest of them."""
 LOOK_S = 0.03
-"""Pause before the first look. A new command's outcome usually comes from the log's end before it, and no look is made at all."""
+"""Age from which on a question is looked up. A new command's outcome usually comes from the log's end before, and is never looked up."""
 _BETWEEN_S = 0.1
 """Pause between two looks while questions are open: a busy gateway looks ten times a second, however many there are."""
 _AWAY_S = 0.2
@@ -51,6 +51,7 @@ class _Question:
     command_id: UUID
     partition: int
     end: int
+    due_at: float
     answer: "asyncio.Future[Outcome | None]"
 
 
@@ -59,7 +60,7 @@ class StoredOutcomes:
 
     def __init__(self, reads: ReadModels) -> None:
         self._reads = reads
-        self._asked: set[_Question] = set()
+        self._asked: dict[_Question, None] = {}  # the oldest first
         self._looking: asyncio.Task[None] | None = None
         self.refusal: Problem | None = None
         """Why the last look of `find_below` told nothing; None when it did tell up to where the read models hold the log."""
@@ -77,21 +78,26 @@ class StoredOutcomes:
 
         Thousands may ask at once: one look answers all of them, and a question that is cancelled leaves nothing behind.
         """
-        question = _Question(command_id, partition, end, asyncio.get_running_loop().create_future())
-        self._asked.add(question)
+        loop = asyncio.get_running_loop()
+        question = _Question(command_id, partition, end, loop.time() + LOOK_S, loop.create_future())
+        self._asked[question] = None
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_while_asked(), name="past outcomes")
         try:
             return await question.answer
         finally:
-            self._asked.discard(question)
+            del self._asked[question]
 
     async def _look_while_asked(self) -> None:
         self.refusal = Problem(Code.READ_MODEL_UNAVAILABLE, _NO_ANSWER)
-        await asyncio.sleep(LOOK_S)
-        while questions := self._open():
+        while oldest := next(iter(self._open()), None):
+            now = asyncio.get_running_loop().time()
+            if oldest.due_at > now:
+                await asyncio.sleep(oldest.due_at - now)
+                continue
+            questions = [question for question in self._open() if question.due_at <= now]
             try:
-                read = await self._reads.read(lambda snapshot: _look(snapshot, questions))
+                read = await self._reads.read(partial(_look, questions=questions))
             except Problem as problem:
                 self.refusal = problem
                 await asyncio.sleep(_AWAY_S)
