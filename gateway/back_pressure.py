@@ -38,6 +38,7 @@ class CommandLag:
         self._seen_at = time.monotonic()
         self._age_s = 0.0
         self._decided: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
         self.length = 0
 
     def delivered(self, partition: int, records: Sequence[RecordedMessage], _next_offset: int) -> None:
@@ -87,7 +88,10 @@ class CommandLag:
         known = {partition: max(self._decided.get(partition, 0), _offset(committed, self._topic, partition)) for partition in ends}
         waiting = _waiting({partition: max(begins[partition], known[partition]) for partition in ends}, ends)
         oldest = time.time()
-        first_ones = {partition: (first, first + 1) for partition, (first, _) in waiting.items()}
+        # What came after the last look is younger than that. Under load some always waits: to read it would delay what it tells about.
+        old = {partition: first for partition, (first, _) in waiting.items() if first < self._ends.get(partition, first + 1)}
+        first_ones = {partition: (first, first + 1) for partition, first in old.items()}
+        self._ends = ends
         async for _, records in read_ranges(reader, first_ones, self._topic):
             oldest = min(oldest, records[0].timestamp / 1000)
         self._set(max(0.001, time.time() - oldest) if waiting else 0.0, sum(end - first for first, end in waiting.values()))

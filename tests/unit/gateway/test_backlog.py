@@ -5,8 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from event_schemas.positions import CommandPlace
-from gateway.back_pressure import GuardedLog
+from gateway import back_pressure
+from gateway.back_pressure import CommandLag, GuardedLog
 from infra.http.problems import Problem
+from infra.process.settings import Settings
 
 
 class _Log:
@@ -39,3 +41,45 @@ async def test_an_old_backlog_refuses_and_appends_nothing(age, retry_after):
         retry_after,
     )
     assert log.appended == []
+
+
+async def test_only_what_waited_at_the_last_look_is_read_for_its_age(monkeypatch):
+    """Under load some commands always wait; to read them each second would delay them."""
+    ends, read = {0: 5, 1: 5}, []
+
+    async def no_offsets(*_):
+        return {}
+
+    async def begins(*_):
+        return {0: 0, 1: 0}
+
+    async def ends_now(*_):
+        return dict(ends)
+
+    async def records(_reader, ranges, _topic):
+        read.append(ranges)
+        for partition in ranges:
+            yield partition, [SimpleNamespace(timestamp=1_000)]
+
+    monkeypatch.setattr(back_pressure, "log_beginnings", begins)
+    monkeypatch.setattr(back_pressure, "log_ends", ends_now)
+    monkeypatch.setattr(back_pressure, "read_ranges", records)
+    backlog, admin = CommandLag(Settings(), group="g", topic="t"), SimpleNamespace(list_consumer_group_offsets=no_offsets)
+    for partition, decided in ((0, 5), (1, 5)):
+        backlog.delivered(partition, [SimpleNamespace(command_offset=decided - 1)], 0)
+
+    ends |= {0: 8, 1: 8}
+    await backlog._look(admin, None)
+    assert read.pop() == {0: (5, 6), 1: (5, 6)}  # the first look knows nothing
+    backlog.delivered(0, [SimpleNamespace(command_offset=7)], 0)
+    ends |= {0: 9, 1: 9}
+    await backlog._look(admin, None)
+
+    assert read.pop() == {1: (5, 6)}  # on partition 0 only one waits that came since
+    assert backlog.length == 5
+    assert backlog.age_s > 1_000
+
+    backlog.delivered(1, [SimpleNamespace(command_offset=7)], 0)
+    ends |= {0: 9, 1: 9}
+    await backlog._look(admin, None)
+    assert read.pop() == {0: (8, 9), 1: (8, 9)}
