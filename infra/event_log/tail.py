@@ -32,6 +32,8 @@ _RETRY_S = 0.5
 _ANSWER_S = 10.0
 _PIECE = 200
 """Records delivered without letting the loop do anything else: about 10 ms."""
+_UNHURRIED_S = 0.1
+"""Pause between two looks of a tail that nobody waits for."""
 _HEALTH = "event log"
 _log = logging.getLogger(__name__)
 _REOPENED = Counter("orders_log_tail_reopened", "Times the reader of the log's end was made anew")
@@ -55,6 +57,8 @@ class LogTail:
         self._subscribers: dict[object, Delivered] = {}
         self._on_replaced: list[Callable[[], None]] = []
         self._positioned = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._hurried.set()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -117,6 +121,10 @@ class LogTail:
     def on_replaced(self, replaced: Callable[[], None]) -> None:
         """Call `replaced` when the log is another one than before: all offsets and positions handed out are void."""
         self._on_replaced.append(replaced)
+
+    def hurry(self, wanted: bool) -> None:
+        """Whether somebody waits for what comes; at first, yes. Else it is delivered ten times a second, for a fraction of the cost."""
+        (self._hurried.set if wanted else self._hurried.clear)()
 
     async def wait_until(self, next_offsets: Mapping[int, int], timeout_s: float) -> bool:
         """Wait until everything below these offsets was seen and handed to the subscribers; False when the time is up first."""
@@ -207,10 +215,17 @@ class LogTail:
                     self._take(tp.partition, records)
                     if tp.partition in self._closed:
                         reader.pause(tp)
-                await asyncio.sleep(0)
+                await self._pause()
             watch.result()
         finally:
             watch.cancel()
+
+    async def _pause(self) -> None:
+        if self._hurried.is_set():
+            await asyncio.sleep(0)
+        else:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurried.wait(), _UNHURRIED_S)
 
     def _take(self, partition: int, records: Sequence[ConsumerRecord]) -> None:
         if partition in self._closed:

@@ -49,6 +49,7 @@ class FeedServer:
     async def start(self, port: int | None = None) -> int:
         """Listen on ORDERS_BIND and ORDERS_FEED_PORT (or `port`; 0: a free one). Returns the port. Raises OSError when it is taken."""
         await self._feed.start()
+        self._keep_pace()
         connection: Any = self._connection  # as good as a class
         self._pings = TimerWheel(self._limits.ping_s, FeedConnection.look)
         self._server = await serve(
@@ -118,6 +119,7 @@ class FeedServer:
         session = Session(self._feed)
         connection.serve(session)
         self._clients.add(connection)
+        self._keep_pace()
         self._pings.join(connection)
         CONNECTIONS.inc()
         try:
@@ -130,9 +132,13 @@ class FeedServer:
         finally:
             CONNECTIONS.dec()
             self._clients.discard(connection)
+            self._keep_pace()
             session.close()
             CLOSES.labels(connection.closed_with).inc()
             connection.forget()
+
+    def _keep_pace(self) -> None:
+        self._feed.log.hurry(bool(self._clients))
 
     async def _converse(self, connection: FeedConnection, session: Session) -> None:
         try:

@@ -1,15 +1,21 @@
 """The pure parts of the log tail: ages, those who wait, and which log it is."""
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from event_schemas.positions import LogIdentity
+from infra.event_log import tail as log_tail
 from infra.event_log.append_times import PartitionAges
 from infra.event_log.offset_waiters import Reached
+from infra.event_log.tail import LogTail
 from infra.event_log.tail_watch import Stillness, why_other
+from infra.process.health import Health
+from infra.process.settings import Settings
 
 
 def test_the_age_of_an_offset_is_that_of_its_append() -> None:
@@ -91,3 +97,34 @@ def test_a_partition_may_wait_long_while_others_keep_the_reader_busy() -> None:
 def test_a_partition_that_was_closed_is_not_stuck() -> None:
     still = Stillness({0})
     assert [still.stuck({0: 5}, {0: 9}) for _ in range(5)] == [None] * 5
+
+
+async def test_a_tail_that_nobody_waits_for_pauses_until_somebody_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    async def look(**_: object) -> dict[object, object]:
+        nonlocal looks
+        looks += 1
+        return {}
+
+    async def settle() -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(log_tail, "_UNHURRIED_S", 3600)
+    tail, reader = LogTail(Settings(), "test", health=Health("test")), SimpleNamespace(getmany=look)
+    hurried: Any = reader
+    reading = asyncio.create_task(tail._read(hurried))
+    await settle()
+    assert looks > 5
+
+    tail.hurry(False)
+    await settle()
+    paused_at = looks
+    await settle()
+    assert looks == paused_at
+
+    tail.hurry(True)
+    await settle()
+    assert looks > paused_at
+    reading.cancel()

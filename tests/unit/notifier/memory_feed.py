@@ -29,6 +29,7 @@ class MemoryTail(FakeLog):
 
     def __init__(self, partitions: int) -> None:
         super().__init__(partitions)
+        self.hurried = True
         self._delivered: list[Callable[[int, Sequence[RecordedMessage], int], None]] = []
 
     def subscribe(self, delivered: Callable[[int, Sequence[RecordedMessage], int], None]) -> Callable[[], None]:
@@ -61,6 +62,10 @@ class MemoryTail(FakeLog):
             self.ends[partition] += len(run)
             for delivered in self._delivered:
                 delivered(partition, run, self.ends[partition])
+
+    def hurry(self, wanted: bool) -> None:
+        """As LogTail."""
+        self.hurried = wanted
 
     def total(self) -> int:
         """Records in all partitions."""

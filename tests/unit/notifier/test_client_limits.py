@@ -27,6 +27,19 @@ async def test_a_client_that_says_nothing_is_ended(start_feed: StartFeed) -> Non
     assert await (await RawClient.connect(feed.port)).close_code() == CloseCode.NO_SUBSCRIPTION
 
 
+async def test_the_log_is_read_in_a_hurry_only_while_there_are_clients(start_feed: StartFeed) -> None:
+    feed = await start_feed()
+    assert not feed.log.hurried
+    raw = await RawClient.connect(feed.port)
+    await raw.send(frame(TEXT, b'{"type":"subscribe"}'))
+    await raw.next()
+    assert feed.log.hurried
+
+    raw.writer.close()
+    await gone(feed)
+    assert not feed.log.hurried
+
+
 async def test_a_handshake_that_does_not_end_is_cut_off(start_feed: StartFeed) -> None:
     feed = await start_feed(limits=Limits(handshake_s=0.1))
     for beginning in (b"", b"GET /feed HTTP/1.1\r\nHost: x\r\n", b"G"):
