@@ -7,7 +7,7 @@ import uvloop
 from gateway.app import serve
 from infra.process.logs import configure_logging
 from infra.process.settings import Settings
-from infra.process.tuning import allow_many_files, collect_rarely
+from infra.process.tuning import FEW_YOUNG, allow_many_files, collect_rarely
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     allow_many_files()
     settings = Settings()
     configure_logging(settings, "gateway")
-    collect_rarely()
+    collect_rarely(FEW_YOUNG)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings))
 

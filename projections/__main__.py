@@ -8,6 +8,7 @@ from infra.postgres.connections import DatabaseSession, wait_for_database
 from infra.process.health import Health, serve
 from infra.process.logs import configure_logging
 from infra.process.settings import Settings
+from infra.process.tuning import collect_rarely, interrupt_nobody
 from projections.live.agent import create_app
 
 
@@ -29,6 +30,8 @@ def main() -> None:
     """Read the settings and work until SIGTERM."""
     settings = Settings()
     configure_logging(settings, "projections")
+    interrupt_nobody()
+    collect_rarely()
     uvloop.run(_main(settings))
 
 

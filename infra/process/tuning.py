@@ -1,23 +1,39 @@
 """What a process asks of Python and Linux: few looks for unreachable cycles, small buffers of sockets, many open files."""
 
 import gc
+import os
 import resource
 import socket
+from contextlib import suppress
 
-_YOUNG = 50_000
+YOUNG = 50_000
 """The young objects are looked through once so many more objects were made than freed; Python's own default is 700 (2,000 from 3.13 on)."""
-_OLDER, _OLDEST = 20, 50
+FEW_YOUNG = 5_000
+"""For a process whose clients wait for single answers: a look at 50,000 objects that stay stops all of them for 10 ms and more."""
+_OLDER, _OLDEST = 20 * YOUNG, 50
 
 
-def collect_rarely() -> None:
+def collect_rarely(young: int = YOUNG) -> None:
     """Let the collector leave out what was made up to now, and look at the rest less often. To be called once, when all is imported.
 
     Messages hold no cycles: they are freed by counting references, and every look at them is in vain. With Python's defaults these
-    looks took 40 to 50 % of decoding 5,000 commands (measured alone, not in a worker; docs/performance.md).
+    looks took 40 to 50 % of decoding 5,000 commands (measured alone, not in a worker; docs/performance.md). `young`: how many objects
+    one of the usual looks goes through.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, _OLDER, _OLDEST)
+    gc.set_threshold(young, _OLDER // young, _OLDEST)
+
+
+def interrupt_nobody() -> None:
+    """Let this process, when it wakes, wait for a free processor rather than interrupt another process (Linux's SCHED_BATCH).
+
+    To be called before threads and subprocesses start, which inherit it. For work that no client waits for at once: it gets as much
+    of the processors as before, only not in the middle of an answer. Where the system has no such thing, or refuses it, nothing changes.
+    """
+    if hasattr(os, "sched_setscheduler"):
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 SEND_BUFFER_BYTES = 128 * 1024
