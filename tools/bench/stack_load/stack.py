@@ -28,6 +28,7 @@ from tools.bench.process import family, memory_mib
 
 DRAIN_S = 30.0
 """How long after the last POST frames are waited for."""
+_SHARES = (0.5, 0.9, 0.99, 0.999, 1.0)
 _BODY = {"currency": "EUR", "lines": [{"sku": "tea", "quantity": 2, "unit_price": "4.50"}]}
 
 
@@ -163,10 +164,10 @@ def memory_of_stack(record: StackRecord) -> dict[str, float]:
 
 
 def _as_text(measured: Measured, memory: dict[str, float], load: str, answered: str) -> str:
-    rows = [("", "count", "p50 ms", "p90 ms", "p99 ms", "max ms")]
+    rows = [("", "count", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms")]
     for name, values in ((answered, measured.accepted), ("POST to frame", measured.framed)):
-        shares = [f"{percentile(values, share):.1f}" for share in (0.5, 0.9, 0.99, 1.0)]
-        rows.append((name, str(len(values)), shares[0], shares[1], shares[2], shares[3]))
+        p50, p90, p99, p999, most = (f"{percentile(values, share):.1f}" for share in _SHARES)
+        rows.append((name, str(len(values)), p50, p90, p99, p999, most))
     sizes = [("process", "MiB (PSS)"), *((name, f"{size:.0f}") for name, size in memory.items()), ("all", f"{sum(memory.values()):.0f}")]
     summary = f"{load}; refused {measured.refused}, frames missing {measured.missing}\n"
     return f"{summary}{table(rows)}\n{table(sizes)}"
@@ -174,7 +175,7 @@ def _as_text(measured: Measured, memory: dict[str, float], load: str, answered: 
 
 def _as_json(measured: Measured, memory: dict[str, float]) -> str:
     latencies = {
-        name: {f"p{int(share * 100)}": round(percentile(values, share), 2) for share in (0.5, 0.9, 0.99, 1.0)} if values else {}
+        name: {f"p{100 * share:g}": round(percentile(values, share), 2) for share in _SHARES} if values else {}
         for name, values in (("accepted_ms", measured.accepted), ("framed_ms", measured.framed))
     }
     counts = {"accepted": len(measured.accepted), "framed": len(measured.framed), "refused": measured.refused, "missing": measured.missing}
