@@ -19,7 +19,10 @@ _JVM = (
     # Measured against the defaults: ready in 1.5 s instead of 2.0, half the CPU time, and one machine asks no more of a broker.
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
-    "-Xms64m",
+    # A look at the young objects stops the broker for 5 ms and more, with every answer that is waited for. By itself the JVM gives them
+    # 20 MiB, which 200 orders a second fill every second.
+    "-Xmn96m",
+    "-Xms128m",
     "-Xmx256m",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",
