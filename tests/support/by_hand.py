@@ -57,9 +57,7 @@ def written_by_hand(order_id: UUID) -> dict[str, ByHand]:
         "100,000 levels": ByHand(shipped(b"[" * 100_000 + b"]" * 100_000), "not JSON", rejected=False),
         "100,000 levels without an end": ByHand(shipped(b'{"a":' * 100_000), "not JSON", rejected=False),
         "1 MB of digits": ByHand(shipped(b"9" * 1_000_000), "not JSON", rejected=False),
-        "a text of 1 MB of digits": ByHand(
-            shipped(b'"' + b"9" * 1_000_000 + b'"'), "data.tracking_number: must have 1 to 200 characters"
-        ),
+        "a text of 1 MB of digits": ByHand(shipped(b'"' + b"9" * 1_000_000 + b'"'), "data.tracking_number: must have 1 to 200 characters"),
         "half a surrogate pair": ByHand(shipped(b'"\\ud800"'), "not JSON", rejected=False),
         "half a surrogate pair in an id": ByHand(_raw(placed(), b"id", b'"\\udc00"'), "not JSON", rejected=False),
         "no UTF-8 in a text": ByHand(shipped(b'"\xff"'), "not JSON", rejected=False),

@@ -9,8 +9,8 @@ from uuid import UUID, uuid5
 import orjson
 from aiokafka import ConsumerRecord
 
-from event_schemas.events import EVENT_SCHEMA_VERSIONS
 from event_schemas.recorded import header_number
+from event_schemas.registry import RECORD_KINDS
 from event_schemas.topics import COMMAND_OFFSET, PLACE
 
 LOG_APPEND_TIME = 1
@@ -26,7 +26,7 @@ def expected_event(command: bytes) -> bytes:
     event = {
         "id": str(uuid5(UUID(asked["id"]), "record")),
         "type": "OrderCreated",
-        "schema_version": EVENT_SCHEMA_VERSIONS["OrderCreated"],
+        "schema_version": RECORD_KINDS["OrderCreated"].version,
         "order_id": asked["order_id"],
         "version": 1,
         "command_id": asked["id"],
