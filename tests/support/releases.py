@@ -20,7 +20,6 @@ NEW_COLUMN: tuple[Change, ...] = (
         "    totals: Totals = MappingProxyType({})\n",
         "    totals: Totals = MappingProxyType({})\n    seen: int = 0\n",
     ),
-    ("projections/tables/customer_summaries.py", '        "totals": "jsonb",\n', '        "totals": "jsonb",\n        "seen": "bigint",\n'),
 )
 """A column that the rows of the release before do not have."""
 
@@ -29,8 +28,8 @@ def counting_units(times: int) -> Change:
     """Other rows in the columns that there are: each unit sold counts so many times."""
     return (
         "projections/tables/daily_sales.py",
-        "day.orders + 1, day.units + order.units,",
-        f"day.orders + 1, day.units + {times} * order.units,",
+        "orders=day.orders + 1, units=day.units + order.units,",
+        f"orders=day.orders + 1, units=day.units + {times} * order.units,",
     )
 
 

@@ -77,7 +77,7 @@ async def test_read_models_that_are_behind_do_not_tell(given: Given):
     problem = await refused(given.lookup)
     assert (problem.code, problem.headers) == (Code.READ_MODEL_BEHIND, {"Retry-After": "1"})
     assert given.lookup._stored is not None
-    assert given.lookup._stored._asked == set()
+    assert not given.lookup._stored._asked
 
 
 async def test_read_models_that_are_away_say_why(given: Given):

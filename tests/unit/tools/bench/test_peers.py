@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import orjson
 import pytest
 
-from event_schemas.decoding import decode_keyed_command
+from event_schemas.decoding import decode_command
 from order_aggregate.partition_state import PartitionState
 from tools.bench.orders import bench_commands
 from tools.bench.peers.__main__ import medians
@@ -23,8 +23,8 @@ def _decided(count=3):
     """Key, command and the aggregate's own record of the first commands."""
     partition = PartitionState()
     for _, key, value, _ in itertools.islice(bench_commands(count, 1), count):
-        command, _ = decode_keyed_command(value)
-        yield key, value, partition.end(command).value
+        command = decode_command(value)
+        yield key, value, partition.decide(command).value
 
 
 def test_what_the_aggregate_writes_is_what_is_expected():
