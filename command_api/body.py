@@ -31,7 +31,6 @@ _REST = 3
 _SHOWN = 100
 """Characters of a name that an answer repeats."""
 _AT_ONCE = nullcontext()
-_MARKS = (b",", b"{", b"[")
 
 
 def has_too_many_parts(body: bytes) -> bool:
@@ -47,7 +46,7 @@ def has_too_many_parts(body: bytes) -> bool:
 
 
 def _marks(text: bytes) -> int:
-    return sum(text.count(mark) for mark in _MARKS)
+    return text.count(b",") + text.count(b"{") + text.count(b"[")
 
 
 class Malformed(ValueError):
@@ -71,9 +70,9 @@ def parse_json(body: bytes) -> Any:
 
 
 def _refuse_repeated_names(body: bytes) -> None:
-    # orjson keeps the last of two members silently, so the standard parser has a second look; numbers don't matter to it.
+    # orjson keeps the last of two members silently, so the standard parser has a second look.
     try:
-        json.loads(body, object_pairs_hook=_unique, parse_int=str, parse_float=str)
+        _look_for_repeated_names(body.decode())
     except RecursionError as error:
         raise Malformed("the body is nested too deeply") from error
 
@@ -84,6 +83,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
         if name in seen:
             raise Malformed(f"the body names a member twice: {name[:_SHOWN]!r}")
         seen.add(name)
+
+
+_look_for_repeated_names = json.JSONDecoder(object_pairs_hook=_unique, parse_int=str, parse_float=str).decode
+"""Made once: `json.loads` would make it for each body. Numbers don't matter to it, so none is made of them."""
 
 
 class LargeBodies:
