@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aiokafka import ConsumerRecord
 from prometheus_client import Counter, Gauge
@@ -22,10 +21,6 @@ from order_aggregate.partition_state import PartitionState
 from order_aggregate.record_appender import Outgoing, RecordAppender, encode
 from order_aggregate.snapshots import Snapshots
 
-PIECE = 500
-"""Commands whose records are appended together: the broker takes them while the next ones are decided."""
-_TURNS = 8
-"""Turns of the event loop within which aiokafka's sender takes a batch and writes it to its socket."""
 LOOK_AGAIN_S = 2.0
 LOOK_AGAIN_AT_MOST_S = 60.0
 DeadLetter = Callable[[ConsumerRecord, str], Awaitable[None]]
@@ -91,23 +86,21 @@ class CommandHandler:
         self._health.settled(f"partition {number}")
 
     async def handle(self, records: Records) -> Progress:
-        """Decide one fetch, piece by piece, and append each while the next is decided; done when every record is known to count."""
+        """Decide one fetch, all partitions first, then append all at once; done when every record is known to count."""
         reopen: dict[int, int] = {}
         closed: set[int] = set()
-        begun = _Begun()
-        try:
-            for number, fetched in records.items():
-                partition = self._partitions[number]
-                run, hole = run_from(partition.next_command, fetched)
-                if await self._end_run(number, partition, run, begun):
-                    closed.add(number)
-                elif hole:
-                    _HOLES.inc()
-                    reopen[number] = partition.next_command
-            await asyncio.gather(*begun.appends)
-        finally:
-            for append in begun.appends:
-                append.cancel()  # what is done already stays so
+        appends = []
+        for number, fetched in records.items():
+            partition = self._partitions[number]
+            run, hole = run_from(partition.next_command, fetched)
+            outgoing, stopped = await self._decide_run(number, partition, run)
+            appends.append(self._append(number, partition, outgoing))
+            if stopped:
+                closed.add(number)
+            elif hole:
+                _HOLES.inc()
+                reopen[number] = partition.next_command
+        await asyncio.gather(*appends)
         self._ports.snapshots.take_due(self._partitions)  # nothing is in flight here
         if self._refused and time.monotonic() > self._look_again_at:
             reopen |= await self._take_over_some(self._refused)
@@ -116,18 +109,6 @@ class CommandHandler:
     def decided(self) -> dict[int, int]:
         """Per partition the offset below which every command has its record in the log, as far as it is acknowledged."""
         return {number: partition.last_command[1] + 1 for number, partition in self._partitions.items() if partition.last_command}
-
-    async def _end_run(self, number: int, partition: PartitionState, run: Sequence[ConsumerRecord], begun: "_Begun") -> bool:
-        """Decide a run and begin to append its records, in order; whether the partition must stop, see `_decide_run`."""
-        for first in range(0, len(run), PIECE):
-            await begun.leave_when_enough()
-            piece = run[first : first + PIECE]
-            outgoing, stopped = await self._decide_run(number, partition, piece)
-            before = begun.appends[-1] if first else None
-            begun.add(self._append_after(before, number, partition, outgoing), len(piece))
-            if stopped:
-                return True
-        return False
 
     async def _decide_run(self, number: int, partition: PartitionState, run: Sequence[ConsumerRecord]) -> tuple[list[Outgoing], bool]:
         """Decide a run: the records to append, and whether the partition must stop at a later release's command."""
@@ -159,39 +140,11 @@ class CommandHandler:
             _AGE.set(max(0.0, time.time() - run[-1].timestamp / 1000))
         return outgoing, stopped
 
-    async def _append_after(
-        self, before: "asyncio.Task[None] | None", number: int, partition: PartitionState, outgoing: list[Outgoing]
-    ) -> None:
-        """Append what stands before it in the partition first: only then its place is known."""
-        if before:
-            await before
-        await self._append(number, partition, outgoing)
-
     async def _append(self, number: int, partition: PartitionState, outgoing: list[Outgoing]) -> None:
         if outgoing:
             last, next_place = outgoing[-1], await self._ports.appender.append(number, outgoing, partition.next_place)
             partition.acknowledged(next_place=next_place, command_offset=last.command_offset, command_id=last.command_id, value=last.value)
         _NEXT.labels(number).set(partition.next_command)
-
-
-class _Begun:
-    """The appends of one fetch. Small ones leave together, in one request."""
-
-    def __init__(self) -> None:
-        self.appends: list[asyncio.Task[None]] = []
-        self._held_back = 0
-
-    def add(self, append: Coroutine[Any, Any, None], commands: int) -> None:
-        """Begin an append; it leaves at the next wait."""
-        self.appends.append(asyncio.create_task(append))
-        self._held_back += commands
-
-    async def leave_when_enough(self) -> None:
-        """Let the sender write what was begun when that is worth a request: it does not get a turn while commands are decided."""
-        if self._held_back >= PIECE:
-            self._held_back = 0
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
 
 
 def _readable(kafka_record: ConsumerRecord, partitions: int) -> Command | InvalidCommand:
