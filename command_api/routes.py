@@ -23,6 +23,7 @@ from command_api.submission import CommandAppender, Submission, submit
 from command_api.waiting import Follower
 from event_schemas.codes import Code
 from event_schemas.commands import Command
+from event_schemas.values import canonical_uuid
 from infra.http.problems import CORRELATION, Problem
 
 Clock = Callable[[], datetime]
@@ -145,9 +146,6 @@ async def _rehearsed(ports: _Ports, command: Command) -> Any:
 
 def _order_id(text: str) -> UUID:
     try:
-        order_id = UUID(text)
+        return canonical_uuid(text)
     except ValueError:
-        order_id = None
-    if order_id is None or str(order_id) != text:
-        raise Problem(Code.ORDER_NOT_FOUND, "no such order: an order id is a UUID in canonical lower-case form")
-    return order_id
+        raise Problem(Code.ORDER_NOT_FOUND, "no such order: an order id is a UUID in canonical lower-case form") from None

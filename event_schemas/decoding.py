@@ -20,7 +20,7 @@ from event_schemas.field_checks import FieldChecks
 from event_schemas.messages import KEY_HASH, SchemaVersion, Time
 from event_schemas.registry import COMMANDS, RECORDS, CommandKind, RecordKind
 from event_schemas.upcasters import Upcaster, upcast
-from event_schemas.values import MAX_TEXT, canonical_uuid, printable, printable_text
+from event_schemas.values import MAX_TEXT, canonical_uuid, in_utc, printable, printable_text
 
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _ID_LENGTH = 36
@@ -217,6 +217,6 @@ def _key_hash(value: object) -> str | None:
 
 def _time(value: object) -> datetime:
     try:
-        return msgspec.convert(value, Time).astimezone(UTC)
-    except (msgspec.ValidationError, OverflowError):
+        return in_utc(msgspec.convert(value, Time))
+    except ValueError:
         return _UNKNOWN_TIME

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from event_schemas.messages import Pattern
-from event_schemas.values import Check, Rule, without_control_characters
+from event_schemas.values import Check, Rule, in_utc, without_control_characters
 
 MessageT = TypeVar("MessageT", bound=Struct)
 
@@ -142,9 +142,9 @@ class FieldChecks:
         changed: dict[str, Any] = {}
         for path in self._times:
             try:
-                changed[path] = attrgetter(path)(message).astimezone(UTC)
-            except OverflowError as error:
-                raise ValueError(f"{path}: must be a time between the years 1 and 9999 in UTC") from error
+                changed[path] = in_utc(attrgetter(path)(message))
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from error
         inside = {path.removeprefix("data."): moment for path, moment in changed.items() if path.startswith("data.")}
         outside = {path: moment for path, moment in changed.items() if not path.startswith("data.")}
         return replace(message, **outside, data=replace(message.data, **inside))

@@ -1,13 +1,13 @@
 """The values of messages as pydantic types, for request bodies, queries and the feed's frames: the rules of `values.py`, nothing else."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Strict, ValidationError, WithJsonSchema
 
 from event_schemas.registry import RECORD_KINDS
-from event_schemas.values import AMOUNT, CURRENCY, CUSTOMER_ID, ID, SALES_CHANNEL, TEXT, Rule, printable
+from event_schemas.values import AMOUNT, CURRENCY, CUSTOMER_ID, ID, SALES_CHANNEL, TEXT, Rule, in_utc, printable
 
 
 class Request(BaseModel):
@@ -39,13 +39,6 @@ def _time_text(value: Any) -> Any:
     return value
 
 
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("must be a time between the years 1 and 9999 in UTC") from error
-
-
 def _record_type(value: str) -> str:
     if value not in RECORD_KINDS:
         raise ValueError(f"must be one of {', '.join(RECORD_KINDS)}")
@@ -65,5 +58,5 @@ Currency = Annotated[str, *_ruled(CURRENCY)]
 SalesChannel = Annotated[str, *_ruled(SALES_CHANNEL)]
 Amount = Annotated[str, AfterValidator(AMOUNT.check), BeforeValidator(_amount), WithJsonSchema(dict(AMOUNT.schema))]
 Id = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema(dict(ID.schema))]
-Time = Annotated[AwareDatetime, BeforeValidator(_time_text), AfterValidator(_in_utc)]
+Time = Annotated[AwareDatetime, BeforeValidator(_time_text), AfterValidator(in_utc)]
 RecordType = Annotated[str, Strict(), AfterValidator(_record_type), WithJsonSchema({"type": "string", "enum": list(RECORD_KINDS)})]

@@ -59,17 +59,10 @@ class IdSet(_Ids):
 
     def add(self, key: bytes) -> bool:
         """Put an id in; whether it was new."""
-        # `_slot` and `_put` by hand: every command asks two sets.
-        keys, slots, mask = self._keys, self._slots, self._mask
-        slot = hash(key) & mask
-        while number := slots[slot]:
-            if keys[KEY_BYTES * (number - 1) : KEY_BYTES * number] == key:
-                return False
-            slot = (slot + 1) & mask
-        keys += key
-        slots[slot] = self._count = self._count + 1
-        if 2 * self._count > mask:
-            self._slots, self._mask = self._table()
+        slot = self._slot(key)
+        if self._slots[slot]:
+            return False
+        self._put(slot, key)
         return True
 
     def packed(self) -> bytes:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from event_schemas.codes import Code
 from event_schemas.request_types import CustomerId, Time
+from event_schemas.values import canonical_uuid
 from infra.http.problems import Problem, problem_responses
 from projections.queries.sql import OrderStatus
 
@@ -68,10 +69,9 @@ def invalid_parameter(name: str, detail: str) -> Problem:
 def uuid_or_none(text: str) -> UUID | None:
     """The id in a path, None when it is no UUID in canonical lower-case form, which all of ours are."""
     try:
-        value = UUID(text)
+        return canonical_uuid(text)
     except ValueError:
         return None
-    return value if str(value) == text else None
 
 
 def documented(*codes: Code, headers: dict[str, Any] | None = None, **ok: Any) -> dict[int | str, dict[str, Any]]:
